@@ -1,0 +1,9 @@
+//! Nova's inside: the domain, the ports to the world, the actor runtime and the actors.
+//!
+//! Nothing here knows HTTP, SQL, Kafka, Redis or ClickHouse; adapters in the root crate do.
+
+pub mod domain;
+mod error;
+pub mod ports;
+
+pub use error::{Error, FieldError, Kind, Result};

@@ -1,0 +1,58 @@
+//! Port to the event log: durable, partitioned, ordered within a key.
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use crate::domain::Timestamp;
+use crate::domain::record::{Position, Record, StoredRecord};
+use crate::error::Result;
+
+/// A topic that must exist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicSpec {
+    /// Name.
+    pub name: String,
+    /// How many partitions; an existing topic is never shrunk.
+    pub partitions: u16,
+}
+
+/// The writing side.
+#[async_trait]
+pub trait EventSink: Send + Sync {
+    /// Creates the topics that do not exist.
+    async fn ensure_topics(&self, topics: &[TopicSpec]) -> Result<()>;
+    /// Appends all records, durably and in order, or none. Records of one key go to one partition.
+    async fn append(&self, records: Vec<Record>) -> Result<Vec<Position>>;
+}
+
+/// The first and the next offset of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartitionBounds {
+    /// Partition, from 0.
+    pub partition: u16,
+    /// Oldest offset that can still be read.
+    pub earliest: u64,
+    /// Offset that the next record will get.
+    pub end: u64,
+}
+
+/// The reading side.
+#[async_trait]
+pub trait EventSource: Send + Sync {
+    /// Bounds of every partition of `topic`.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown topic.
+    async fn bounds(&self, topic: &str) -> Result<Vec<PartitionBounds>>;
+    /// Up to `max` records of one partition from offset `from` on, in order; empty at the end. An offset
+    /// older than `earliest` is an error, never a silent jump.
+    async fn fetch(&self, topic: &str, partition: u16, from: u64, max: u32) -> Result<Vec<StoredRecord>>;
+    /// Changes whenever something was appended in this process: wakes consumers without polling.
+    fn appended(&self) -> watch::Receiver<u64>;
+    /// Stores a group's position, for lag tools only; the truth is the ledger.
+    async fn commit(&self, group: &str, topic: &str, partition: u16, next: u64) -> Result<()>;
+    /// The group's stored positions, `(partition, next offset)`.
+    async fn committed(&self, group: &str, topic: &str) -> Result<Vec<(u16, u64)>>;
+    /// Removes records older than `before`; answers how many.
+    async fn trim(&self, topic: &str, before: Timestamp) -> Result<u64>;
+}

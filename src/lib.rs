@@ -1,0 +1,6 @@
+//! Nova: live streams and a social feed as one program of supervised actors.
+//!
+//! Arrows: `main -> cli -> app -> {config, telemetry, http, ws, adapters} -> nova_actors`. `http` and `ws`
+//! see actor handles and domain types only; `adapters` sees ports and domain only.
+
+pub mod adapters;

@@ -1,0 +1,3 @@
+//! The `nova` program.
+
+fn main() {}
