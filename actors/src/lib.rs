@@ -6,8 +6,10 @@ pub mod domain;
 mod error;
 pub mod loader;
 pub mod ports;
+pub mod publisher;
 pub mod runtime;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod users;
 
 pub use error::{Error, FieldError, Kind, Result};
