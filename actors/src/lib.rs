@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows HTTP, SQL, Kafka, Redis or ClickHouse; adapters in the root crate do.
 
+pub mod consumers;
 pub mod domain;
 mod error;
 pub mod loader;
