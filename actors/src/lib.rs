@@ -9,6 +9,7 @@ pub mod loader;
 pub mod ports;
 pub mod publisher;
 pub mod runtime;
+pub mod social;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod users;
