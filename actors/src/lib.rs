@@ -5,6 +5,7 @@
 pub mod consumers;
 pub mod domain;
 mod error;
+pub mod jobs;
 pub mod loader;
 pub mod ports;
 pub mod publisher;
