@@ -2,7 +2,7 @@
 -- `autoincrement`: an id is never used twice, even when the table was empty in between.
 create table outbox (
     id             integer not null primary key autoincrement,
-    event_id       blob    not null unique,
+    event_id       blob    not null,
     topic          text    not null,
     key            blob    not null,
     value          blob,
@@ -16,7 +16,7 @@ create table outbox (
 -- objects with the store's column names. The id is the change's position for consumers, so it is never reused.
 create table change_log (
     id          integer not null primary key autoincrement,
-    event_id    blob    not null unique,
+    event_id    blob    not null,
     table_name  text    not null,
     op          text    not null check (op in ('c', 'u', 'd')),
     key         text    not null,

@@ -69,7 +69,8 @@ macro_rules! store_contract {
                 ending_twice_changes_nothing, a_patch_changes_what_it_names,
                 an_ended_stream_is_not_patched, a_touch_stores_figures_and_signs_of_life,
                 an_ended_stream_is_not_touched, known_streams_are_read_at_once,
-                the_live_list_is_newest_first, every_page_has_the_total, running_streams_come_oldest_first;
+                the_live_list_is_newest_first, every_page_has_the_total, running_streams_come_oldest_first,
+                an_abandoned_start_is_whole_or_nothing;
             social: a_like_counts_once, an_unlike_takes_the_like_back, likes_of_many_are_all_counted,
                 a_like_needs_a_post_and_a_user, a_follow_is_set_once, an_unfollow_takes_the_follow_back,
                 a_follow_needs_two_known_people, only_its_author_deletes_a_post, deleting_is_logged_once;
@@ -117,6 +118,18 @@ async fn a_path_that_is_no_file_is_unavailable() {
     let dir = tempfile::tempdir().unwrap();
     let error = SqliteStore::open(dir.path()).await.unwrap_err();
     assert_eq!(error.kind(), &Kind::Unavailable);
+}
+
+/// Requests with NUL are refused before they get here; Postgres could not store it.
+#[tokio::test]
+async fn sqlite_keeps_text_behind_nul() {
+    let world = World::<SqliteFile>::new().await;
+    let author = world.user("ana").await;
+    let post = world.post(author.id, "before\0after", at(1)).await;
+    let stored = world.store.posts(&[post.id]).await.unwrap();
+    assert_eq!(stored[&post.id].text, "before\0after");
+    let changes = world.take_changes().await;
+    assert_eq!(changes[0].after.as_ref().unwrap()["text"], "before\0after");
 }
 
 /// `offset` milliseconds into the tests' time.

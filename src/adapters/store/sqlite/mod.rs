@@ -1,5 +1,7 @@
 //! The store on SQLite: one file, one writer, several readers. For `nova dev`, small installations and tests.
 
+#[cfg(test)]
+mod atomicity;
 mod pending;
 #[cfg(test)]
 mod plans;

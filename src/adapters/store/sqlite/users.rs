@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use nova_actors::domain::{Identity, Profile, StreamId, Timestamp, User, UserId, username_from};
+use nova_actors::domain::{Identity, Profile, StreamId, Timestamp, User, UserId};
 use nova_actors::ports::store::UserDirectory;
 use nova_actors::{Error, Result};
 use sqlx::Row;
@@ -11,12 +11,7 @@ use sqlx::Row;
 use super::SqliteStore;
 use super::rows::{self, number, user_columns};
 use super::write::Write;
-
-const MAX_USERNAME: usize = 32;
-/// Small numbers tried behind a taken name, before random ones.
-const SMALL_SUFFIXES: std::ops::RangeInclusive<u32> = 2..=9;
-/// Random numbers tried after that: each is free with a chance far above a half.
-const RANDOM_SUFFIXES: u32 = 16;
+use crate::adapters::store::newcomer::{newcomer, usernames};
 
 const USERS: &str = concat!(
     "select ",
@@ -117,19 +112,8 @@ impl UserDirectory for SqliteStore {
 
 /// Inserts a user under the first of its names that is free.
 async fn insert_user(write: &mut Write<'_>, identity: &Identity, now: Timestamp) -> Result<User> {
-    let base = wished_name(identity);
-    let mut user = User {
-        id: UserId::new(),
-        username: String::new(),
-        display_name: given(&identity.name)
-            .or_else(|| given(&identity.preferred_username))
-            .unwrap_or(&base)
-            .to_owned(),
-        avatar_url: identity.picture.clone(),
-        bio: String::new(),
-        created_at: now,
-    };
-    for username in usernames(&base) {
+    let mut user = newcomer(identity, now);
+    for username in usernames(&user.username.clone()) {
         let inserted = sqlx::query(
             "insert into users (id, username, display_name, avatar_url, bio, created_at)
              values (?1, ?2, ?3, ?4, ?5, ?6) on conflict (username) do nothing",
@@ -149,44 +133,4 @@ async fn insert_user(write: &mut Write<'_>, identity: &Identity, now: Timestamp)
         }
     }
     Err(Error::internal("no free username was found"))
-}
-
-fn given(claim: &Option<String>) -> Option<&str> {
-    claim.as_deref().filter(|text| !text.trim().is_empty())
-}
-
-fn wished_name(identity: &Identity) -> String {
-    given(&identity.preferred_username)
-        .or_else(|| given(&identity.name))
-        .map_or_else(|| format!("user_{:08x}", rand::random::<u32>()), username_from)
-}
-
-/// `base`, then `base` with numbers behind it.
-fn usernames(base: &str) -> impl Iterator<Item = String> + Send {
-    let random = (0..RANDOM_SUFFIXES).map(|_| rand::random_range(10..1_000_000_000));
-    std::iter::once(base.to_owned()).chain(SMALL_SUFFIXES.chain(random).map(move |n| suffixed(base, n)))
-}
-
-/// A valid name of at most 32 characters that ends in `number`.
-fn suffixed(base: &str, number: u32) -> String {
-    let number = number.to_string();
-    let kept: String = base.chars().take(MAX_USERNAME - number.len()).collect();
-    kept + &number
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use nova_actors::domain::is_username;
-
-    use super::*;
-
-    #[test]
-    fn every_alternative_is_valid_and_another() {
-        let names: Vec<String> = usernames(&"x".repeat(32)).collect();
-        assert_eq!(names.len(), 25);
-        assert!(names.iter().all(|name| is_username(name)), "{names:?}");
-        assert_eq!(names.iter().collect::<HashSet<_>>().len(), names.len());
-    }
 }

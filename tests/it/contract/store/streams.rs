@@ -316,3 +316,25 @@ pub(super) async fn running_streams_come_oldest_first<B: Backend>() {
     let none = world.store.running(Some(expected[3].id), 3).await.unwrap();
     assert!(none.is_empty());
 }
+
+/// A caller that goes away in the middle, at any point, leaves a stream with its event or neither, and the
+/// store ready for the next one.
+pub(super) async fn an_abandoned_start_is_whole_or_nothing<B: Backend>() {
+    let world = World::<B>::new().await;
+    for patience in 0..60 {
+        tokio::select! {
+            biased;
+            _ = world.try_start(UserId::new(), "left", at(1)) => {}
+            () = async { for _ in 0..patience { tokio::task::yield_now().await; } } => {}
+        }
+        world.start("stays", "music", at(2)).await;
+    }
+    let running = world.store.running(None, 1_000).await.unwrap();
+    let mut streams: Vec<_> = running.iter().map(|stream| json!(stream.id)).collect();
+    let events = world.events().await;
+    let mut announced: Vec<_> = events.iter().map(|event| event["stream_id"].clone()).collect();
+    streams.sort_by_key(Value::to_string);
+    announced.sort_by_key(Value::to_string);
+    assert_eq!(streams, announced);
+    assert!(running.iter().filter(|stream| stream.title == "stays").count() == 60);
+}
