@@ -325,7 +325,7 @@ pub(super) async fn an_abandoned_start_is_whole_or_nothing<B: Backend>() {
         tokio::select! {
             biased;
             _ = world.try_start(UserId::new(), "left", at(1)) => {}
-            () = async { for _ in 0..patience { tokio::task::yield_now().await; } } => {}
+            () = async { for _ in 0..patience * patience { tokio::task::yield_now().await; } } => {}
         }
         world.start("stays", "music", at(2)).await;
     }
