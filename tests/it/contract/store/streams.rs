@@ -232,6 +232,10 @@ pub(super) async fn a_touch_stores_figures_and_signs_of_life<B: Backend>() {
     };
     assert_eq!(world.stored(stream.id).await, expected);
     assert_eq!(world.events().await.len(), 1);
+
+    let ended = fresh(world.end(stream.id, at(30)).await.unwrap());
+    let kept = (ended.viewers, ended.peak_viewers, ended.unique_viewers);
+    assert_eq!(kept, (0, 9, 30));
 }
 
 pub(super) async fn an_ended_stream_is_not_touched<B: Backend>() {
