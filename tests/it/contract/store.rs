@@ -77,7 +77,7 @@ macro_rules! store_contract {
             posts: a_post_commits_with_its_counters, a_post_needs_an_author, text_comes_back_as_it_was,
                 known_posts_are_read_at_once, likes_of_a_reader_are_read_at_once,
                 pages_of_posts_neither_skip_nor_repeat, recent_posts_are_newest_first_without_ones_own,
-                followee_posts_keep_their_bounds, a_deleted_post_is_in_no_read;
+                followee_posts_keep_their_bounds, followers_come_page_by_page, a_deleted_post_is_in_no_read;
             pending: rows_are_read_oldest_first, only_named_rows_are_forgotten, positions_are_never_reused,
                 the_oldest_debt_is_known, forgetting_nothing_asks_nothing, records_carry_their_headers,
                 everything_survives_a_restart;

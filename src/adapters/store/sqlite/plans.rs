@@ -71,3 +71,13 @@ async fn recent_posts_and_running_streams_are_read_in_index_order() {
         assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{plan}");
     }
 }
+
+#[tokio::test]
+async fn followers_are_one_index_range_in_order() {
+    let plan = plan(posts::FOLLOWERS).await;
+    assert!(
+        plan.contains("INDEX follows_of_followee (followee_id=? AND follower_id>?)"),
+        "{plan}"
+    );
+    assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+}

@@ -40,6 +40,9 @@ pub(super) const FOLLOWEE_POSTS: &str = "select p.id, p.author_id, p.created_at
      where f.follower_id = ?1
      order by p.created_at desc, p.id desc limit ?4";
 
+pub(super) const FOLLOWERS: &str = "select follower_id from follows
+     where followee_id = ?1 and follower_id > ?2 order by follower_id limit ?3";
+
 #[async_trait]
 impl PostReader for SqliteStore {
     async fn posts(&self, ids: &[PostId]) -> Result<HashMap<PostId, Post>> {
@@ -120,6 +123,20 @@ impl PostReader for SqliteStore {
             .await
             .map_err(|e| self.failure(e))?;
         self.candidates(&rows)
+    }
+
+    async fn followers(&self, author: UserId, after: Option<UserId>, limit: u32) -> Result<Vec<UserId>> {
+        let rows = sqlx::query(FOLLOWERS)
+            .bind(author.uuid())
+            .bind(after.map_or(Uuid::nil(), UserId::uuid))
+            .bind(i64::from(limit))
+            .fetch_all(self.reader())
+            .await
+            .map_err(|e| self.failure(e))?;
+        rows.iter()
+            .map(|row| row.try_get("follower_id").map(UserId::from_uuid))
+            .collect::<sqlx::Result<_>>()
+            .map_err(|e| self.failure(e))
     }
 }
 

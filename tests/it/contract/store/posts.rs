@@ -235,3 +235,44 @@ pub(super) async fn a_deleted_post_is_in_no_read<B: Backend>() {
         assert_eq!(like.await.unwrap_err().kind(), &Kind::NotFound);
     }
 }
+
+pub(super) async fn followers_come_page_by_page<B: Backend>() {
+    let world = World::<B>::new().await;
+    let ana = world.user("ana").await;
+    let ctx = WriteContext::untracked();
+    let mut followers = Vec::new();
+    for n in 0..7 {
+        let fan = world.user(&format!("fan{n}")).await;
+        assert!(
+            world
+                .store
+                .set_follow(fan.id, ana.id, true, &ctx, at(n))
+                .await
+                .unwrap()
+        );
+        followers.push(fan.id);
+    }
+    assert!(
+        world
+            .store
+            .set_follow(followers[3], ana.id, false, &ctx, at(9))
+            .await
+            .unwrap()
+    );
+    followers.remove(3);
+    followers.sort();
+    let mut seen: Vec<UserId> = Vec::new();
+    loop {
+        let page = world
+            .store
+            .followers(ana.id, seen.last().copied(), 2)
+            .await
+            .unwrap();
+        if page.is_empty() {
+            break;
+        }
+        seen.extend(page);
+    }
+    assert_eq!(seen, followers);
+    assert_eq!(world.store.followers(followers[0], None, 10).await.unwrap(), []);
+}
