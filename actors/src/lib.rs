@@ -5,5 +5,8 @@
 pub mod domain;
 mod error;
 pub mod ports;
+pub mod runtime;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use error::{Error, FieldError, Kind, Result};
