@@ -4,6 +4,7 @@
 
 pub mod domain;
 mod error;
+pub mod feed;
 pub mod ports;
 pub mod runtime;
 #[cfg(any(test, feature = "testing"))]

@@ -58,7 +58,7 @@ impl fmt::Debug for CursorKey {
 
 /// A place in a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cursor {
+pub(super) struct Cursor {
     /// The snapshot.
     pub generation: Generation,
     /// How many of its entries were consumed.
@@ -72,7 +72,7 @@ impl Cursor {
     ///
     /// # Errors
     /// `Internal` when the key cannot sign.
-    pub fn encode(&self, key: &CursorKey, reader: UserId) -> Result<String> {
+    pub(super) fn encode(&self, key: &CursorKey, reader: UserId) -> Result<String> {
         let mut bytes = Vec::with_capacity(BYTES);
         bytes.push(VERSION);
         bytes.extend_from_slice(&self.generation.get().to_be_bytes());
@@ -87,7 +87,7 @@ impl Cursor {
     ///
     /// # Errors
     /// `CursorInvalid` when it was altered or made for someone else, `CursorExpired` when its time is over.
-    pub fn decode(text: &str, key: &CursorKey, reader: UserId, now: Timestamp) -> Result<Self> {
+    pub(super) fn decode(text: &str, key: &CursorKey, reader: UserId, now: Timestamp) -> Result<Self> {
         let cursor = Self::verified(text, key, reader)
             .ok_or_else(|| Error::new(Kind::CursorInvalid, "the cursor is not valid for this reader"))?;
         if now >= cursor.expires_at {
@@ -120,7 +120,10 @@ impl Cursor {
 
 /// The answer to a cursor whose time is over or whose snapshot is gone.
 pub(super) fn expired() -> Error {
-    Error::new(Kind::CursorExpired, "the cursor has expired; start from the first page")
+    Error::new(
+        Kind::CursorExpired,
+        "the cursor has expired; start from the first page",
+    )
 }
 
 #[cfg(test)]
@@ -136,10 +139,12 @@ mod tests {
     }
 
     fn cursor() -> impl Strategy<Value = Cursor> {
-        (any::<u64>(), any::<u16>(), NOW.millis() + 1..i64::MAX).prop_map(|(generation, position, at)| Cursor {
-            generation: Generation::from(generation),
-            position,
-            expires_at: Timestamp::from_millis(at),
+        (any::<u64>(), any::<u16>(), NOW.millis() + 1..i64::MAX).prop_map(|(generation, position, at)| {
+            Cursor {
+                generation: Generation::from(generation),
+                position,
+                expires_at: Timestamp::from_millis(at),
+            }
         })
     }
 
@@ -186,7 +191,13 @@ mod tests {
 
     #[test]
     fn text_that_is_no_cursor_is_invalid() {
-        for text in ["", "x", &"A".repeat(CHARS), &"é".repeat(CHARS), &"A".repeat(10_000)] {
+        for text in [
+            "",
+            "x",
+            &"A".repeat(CHARS),
+            &"é".repeat(CHARS),
+            &"A".repeat(10_000),
+        ] {
             let refused = Cursor::decode(text, &key(), UserId::new(), NOW).unwrap_err();
             assert_eq!(refused.kind(), &Kind::CursorInvalid, "{text}");
         }

@@ -89,8 +89,7 @@ impl Inputs {
     #[must_use]
     pub fn parts(&self) -> Parts {
         let figures = &self.features;
-        let reactions =
-            figures.likes as f64 + 2.0 * figures.comments as f64 + 3.0 * figures.shares as f64;
+        let reactions = figures.likes as f64 + 2.0 * figures.comments as f64 + 3.0 * figures.shares as f64;
         Parts {
             freshness: (-0.1 * self.age_hours()).exp(),
             engagement: (reactions / figures.impressions.max(1) as f64).ln_1p(),
@@ -131,13 +130,13 @@ impl Weights {
 
 /// Best first; equal scores newer first, then by id descending, so that the order is total.
 #[must_use]
-pub fn by_score(a: (f64, &Candidate), b: (f64, &Candidate)) -> Ordering {
+pub(super) fn by_score(a: (f64, &Candidate), b: (f64, &Candidate)) -> Ordering {
     b.0.total_cmp(&a.0).then_with(|| newest_first(a.1, b.1))
 }
 
 /// Newer first, then by id descending.
 #[must_use]
-pub fn newest_first(a: &Candidate, b: &Candidate) -> Ordering {
+pub(super) fn newest_first(a: &Candidate, b: &Candidate) -> Ordering {
     (b.created_at, b.post_id).cmp(&(a.created_at, a.post_id))
 }
 
@@ -153,15 +152,17 @@ mod tests {
     }
 
     fn inputs() -> impl Strategy<Value = Inputs> {
-        (any::<u64>(), any::<[u64; 5]>()).prop_map(|(age, [likes, comments, shares, impressions, n])| Inputs {
-            age: Duration::from_millis(age),
-            features: PostFeatures {
-                likes,
-                comments,
-                shares,
-                impressions,
-            },
-            interactions: n,
+        (any::<u64>(), any::<[u64; 5]>()).prop_map(|(age, [likes, comments, shares, impressions, n])| {
+            Inputs {
+                age: Duration::from_millis(age),
+                features: PostFeatures {
+                    likes,
+                    comments,
+                    shares,
+                    impressions,
+                },
+                interactions: n,
+            }
         })
     }
 

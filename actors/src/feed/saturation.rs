@@ -12,7 +12,7 @@ const TOP: usize = 5;
 
 /// A rule of saturation. They are relaxed in the order in which they are declared here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Rule {
+pub(super) enum Rule {
     /// The first five positions hold five distinct authors.
     TopFive,
     /// Two posts of one author are at least three positions apart.
@@ -22,7 +22,7 @@ pub enum Rule {
 impl Rule {
     /// The word used in answers and metrics.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::TopFive => "top_five",
             Self::Spacing => "spacing",
@@ -34,7 +34,7 @@ impl Rule {
 /// that keeps the rules; when none does, the best one that keeps the spacing; when none does that either,
 /// the best one. Answers the new order as indices of `authors`; every index is there once.
 #[must_use]
-pub fn saturate(authors: &[UserId]) -> Vec<usize> {
+pub(super) fn saturate(authors: &[UserId]) -> Vec<usize> {
     let mut rest = Rest::of(authors);
     let mut order = Vec::with_capacity(authors.len());
     let mut placed: Vec<UserId> = Vec::with_capacity(authors.len());
@@ -58,7 +58,7 @@ pub fn saturate(authors: &[UserId]) -> Vec<usize> {
 /// The rules that a sequence of posts breaks at position `from` or later, in declared order. What
 /// [`saturate`] had to relax is exactly what its result breaks.
 #[must_use]
-pub fn broken(authors: &[UserId], from: usize) -> Vec<Rule> {
+pub(super) fn broken(authors: &[UserId], from: usize) -> Vec<Rule> {
     let repeats = |position: usize, reach: usize| {
         let start = position.saturating_sub(reach);
         authors[start..position].contains(&authors[position])
@@ -140,7 +140,10 @@ mod tests {
 
     #[test]
     fn the_first_five_positions_hold_five_authors() {
-        assert_eq!(saturated(&[1, 1, 2, 2, 3, 4, 5]), (vec![1, 2, 3, 4, 5, 1, 2], vec![]));
+        assert_eq!(
+            saturated(&[1, 1, 2, 2, 3, 4, 5]),
+            (vec![1, 2, 3, 4, 5, 1, 2], vec![])
+        );
     }
 
     #[test]
@@ -169,7 +172,10 @@ mod tests {
         let page = authors(&[1, 1, 2, 3, 4, 5, 6]);
         assert_eq!(broken(&page, 0), vec![Rule::TopFive, Rule::Spacing]);
         assert_eq!(broken(&page, 2), vec![]);
-        assert_eq!(broken(&authors(&[1, 2, 1]), 2), vec![Rule::TopFive, Rule::Spacing]);
+        assert_eq!(
+            broken(&authors(&[1, 2, 1]), 2),
+            vec![Rule::TopFive, Rule::Spacing]
+        );
     }
 
     /// The rules as they are written down, without any cleverness.
@@ -184,9 +190,8 @@ mod tests {
                     .enumerate()
                     .all(|(at, &other)| authors[other] != authors[index] || position - at >= 3)
             };
-            let distinct = |index: usize| {
-                position >= 5 || order.iter().all(|&other| authors[other] != authors[index])
-            };
+            let distinct =
+                |index: usize| position >= 5 || order.iter().all(|&other| authors[other] != authors[index]);
             let choice = rest
                 .iter()
                 .position(|&index| apart(index) && distinct(index))

@@ -12,6 +12,8 @@ use super::ranking::{Inputs, Ranker};
 use crate::domain::feed::{Candidate, PostFeatures, Rung, Source};
 use crate::domain::{PostId, Timestamp, UserId};
 
+/// Said of a feed for which there is no post.
+pub(super) const NO_POSTS: &str = "no_posts";
 /// Of the encoding; an entry of another format is as good as lost.
 const FORMAT: u8 = 1;
 const RANDOM_BITS: u32 = 20;
@@ -19,12 +21,12 @@ const RANDOM_BITS: u32 = 20;
 /// Identity of a snapshot; later ones are greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Generation(u64);
+pub(super) struct Generation(u64);
 
 impl Generation {
     /// Of a snapshot made at `now`. Random low bits keep two nodes from making the same one.
     #[must_use]
-    pub fn new(now: Timestamp) -> Self {
+    pub(super) fn new(now: Timestamp) -> Self {
         let ms = u64::try_from(now.millis()).unwrap_or(0);
         let random = u64::from(rand::random::<u32>() >> (u32::BITS - RANDOM_BITS));
         Self((ms << RANDOM_BITS) | random)
@@ -32,7 +34,7 @@ impl Generation {
 
     /// The number.
     #[must_use]
-    pub const fn get(self) -> u64 {
+    pub(super) const fn get(self) -> u64 {
         self.0
     }
 }
@@ -51,7 +53,7 @@ impl fmt::Display for Generation {
 
 /// The sources that proposed a post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Sources(u8);
+pub(super) struct Sources(u8);
 
 impl Sources {
     const ALL: [Source; 4] = [
@@ -62,18 +64,18 @@ impl Sources {
     ];
 
     /// Adds one.
-    pub fn insert(&mut self, source: Source) {
+    pub(super) fn insert(&mut self, source: Source) {
         self.0 |= Self::bit(source);
     }
 
     /// Whether it is there.
     #[must_use]
-    pub fn contains(self, source: Source) -> bool {
+    pub(super) fn contains(self, source: Source) -> bool {
         self.0 & Self::bit(source) != 0
     }
 
     /// All of them, in declared order.
-    pub fn iter(self) -> impl Iterator<Item = Source> {
+    pub(super) fn iter(self) -> impl Iterator<Item = Source> {
         Self::ALL.into_iter().filter(move |source| self.contains(*source))
     }
 
@@ -108,7 +110,7 @@ pub struct Watermark {
 
 /// How a snapshot came about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Origin {
+pub(super) struct Origin {
     /// Identity.
     pub generation: Generation,
     /// When the queries began: it holds nothing newer, and ages count from there.
@@ -123,9 +125,17 @@ pub struct Origin {
     pub watermark: Watermark,
 }
 
+impl Origin {
+    /// Whether every source and figure was there.
+    #[must_use]
+    pub(super) fn is_complete(&self) -> bool {
+        self.degraded.iter().all(|what| what == NO_POSTS)
+    }
+}
+
 /// One ranked post.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Entry {
+pub(super) struct Entry {
     /// The post.
     pub candidate: Candidate,
     /// Its score.
@@ -141,7 +151,7 @@ pub struct Entry {
 impl Entry {
     /// What the score was made from.
     #[must_use]
-    pub fn inputs(&self, built_at: Timestamp) -> Inputs {
+    pub(super) fn inputs(&self, built_at: Timestamp) -> Inputs {
         Inputs {
             age: built_at.since(self.candidate.created_at),
             features: self.features,
@@ -152,7 +162,7 @@ impl Entry {
 
 /// A ranking of posts for one reader.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Snapshot {
+pub(super) struct Snapshot {
     /// How it came about.
     pub origin: Origin,
     /// Best first.
@@ -164,7 +174,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// When its origin cannot be written as JSON.
-    pub fn encode(&self) -> serde_json::Result<Bytes> {
+    pub(super) fn encode(&self) -> serde_json::Result<Bytes> {
         let mut out = BytesMut::with_capacity(512 + self.entries.len() * 48);
         let origin = serde_json::to_vec(&self.origin)?;
         out.put_u8(FORMAT);
@@ -211,7 +221,7 @@ impl Snapshot {
 
     /// Reads what [`Self::encode`] wrote; `None` for anything else.
     #[must_use]
-    pub fn decode(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let mut input = Input(bytes);
         if input.byte()? != FORMAT {
             return None;
@@ -316,9 +326,16 @@ mod tests {
     use super::*;
 
     fn entries() -> impl Strategy<Value = Vec<Entry>> {
-        let entry = (any::<u128>(), 0_u128..5, any::<i64>(), -1e9..1e9_f64, any::<[u64; 5]>(), 0_u8..16);
-        let entry = entry.prop_map(|(post, author, at, score, [likes, comments, shares, impressions, n], bits)| {
-            Entry {
+        let entry = (
+            any::<u128>(),
+            0_u128..5,
+            any::<i64>(),
+            -1e9..1e9_f64,
+            any::<[u64; 5]>(),
+            0_u8..16,
+        );
+        let entry = entry.prop_map(
+            |(post, author, at, score, [likes, comments, shares, impressions, n], bits)| Entry {
                 candidate: Candidate {
                     post_id: PostId::from_uuid(Uuid::from_u128(post)),
                     author_id: UserId::from_uuid(Uuid::from_u128(author)),
@@ -333,8 +350,8 @@ mod tests {
                 },
                 interactions: n,
                 sources: Sources(bits),
-            }
-        });
+            },
+        );
         prop::collection::vec(entry, 0..40)
     }
 
