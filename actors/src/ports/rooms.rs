@@ -48,7 +48,8 @@ pub trait RoomBus: Send + Sync {
     /// Sequences one event of the room's broadcast `epoch`, keeps it and hands it to every subscriber.
     ///
     /// # Errors
-    /// `StreamEnded` once the end was sequenced; `Unavailable` when it cannot be made durable.
+    /// `StreamEnded` once the end was sequenced; `Unavailable` when it cannot be made durable; `Overloaded` when
+    /// too many wait. An `Unavailable` event may still have been kept: the same key then gives it.
     async fn publish(
         &self,
         room: RoomId,
@@ -56,7 +57,7 @@ pub trait RoomBus: Send + Sync {
         event: RoomEvent,
         dedup: Option<DedupKey>,
     ) -> Result<Published>;
-    /// Listens to a room from now on, with what it remembers.
+    /// Listens to a room from now on, with what it remembers. Another epoch than the room's begins it.
     async fn subscribe(&self, room: RoomId, epoch: &str) -> Result<RoomSubscription>;
     /// A page of chat of the room's newest epoch: the newest messages before sequence number `before` (or of
     /// all), oldest first. `limit` is at least 1.

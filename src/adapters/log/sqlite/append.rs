@@ -107,9 +107,7 @@ impl<'a> Placement<'a> {
                 .get_mut(row.topic.as_ref())
                 .map_or(&mut [][..], Vec::as_mut_slice);
             let number = partition(row.hash, slots.len());
-            let slot = slots
-                .get_mut(number)
-                .ok_or_else(|| Error::not_found("topic"))?;
+            let slot = slots.get_mut(number).ok_or_else(|| Error::not_found("topic"))?;
             positions.push(Position {
                 partition: u16::try_from(number)
                     .map_err(|e| Error::internal("too many partitions").with_source(e))?,
@@ -151,8 +149,7 @@ impl<'a> Placement<'a> {
 }
 
 async fn insert(connection: &mut SqliteConnection, chunk: &[(i64, i64, &Row)]) -> sqlx::Result<()> {
-    let mut sql =
-        QueryBuilder::<Sqlite>::new("insert into records (slot, offset, key, value, headers, at) ");
+    let mut sql = QueryBuilder::<Sqlite>::new("insert into records (slot, offset, key, value, headers, at) ");
     sql.push_values(chunk, |mut values, (slot, offset, row)| {
         values
             .push_bind(*slot)
@@ -164,15 +161,15 @@ async fn insert(connection: &mut SqliteConnection, chunk: &[(i64, i64, &Row)]) -
     });
     // Only the two lengths that come again and again are worth a prepared statement.
     let common = chunk.len() == 1 || chunk.len() == CHUNK;
-    sql.build()
-        .persistent(common)
-        .execute(connection)
-        .await
-        .map(drop)
+    sql.build().persistent(common).execute(connection).await.map(drop)
 }
 
 /// Creates partitions `0..count` of `topic` where they are missing.
-pub(super) async fn ensure_topic(connection: &mut SqliteConnection, topic: &str, count: u16) -> sqlx::Result<()> {
+pub(super) async fn ensure_topic(
+    connection: &mut SqliteConnection,
+    topic: &str,
+    count: u16,
+) -> sqlx::Result<()> {
     sqlx::query(
         "with recursive wanted(partition) as
              (select 0 union all select partition + 1 from wanted where partition + 1 < ?2)

@@ -9,5 +9,6 @@ pub(super) fn to_sql(value: u64) -> Result<i64> {
 
 /// A number read back.
 pub(super) fn from_sql<T: TryFrom<i64>>(value: i64) -> Result<T> {
-    T::try_from(value).map_err(|_| Error::internal(format!("the event log holds an impossible number: {value}")))
+    T::try_from(value)
+        .map_err(|_| Error::internal(format!("the event log holds an impossible number: {value}")))
 }

@@ -21,11 +21,12 @@ const MAX_BYTES: usize = 8 * 1_024 * 1_024;
 
 /// Bounds of every partition of `topic`.
 pub(super) async fn bounds(db: &Database, topic: &str) -> Result<Vec<PartitionBounds>> {
-    let rows = sqlx::query("select partition, earliest, next from partitions where topic = ?1 order by partition")
-        .bind(topic)
-        .fetch_all(db.read())
-        .await
-        .map_err(|e| db.failure(e))?;
+    let rows =
+        sqlx::query("select partition, earliest, next from partitions where topic = ?1 order by partition")
+            .bind(topic)
+            .fetch_all(db.read())
+            .await
+            .map_err(|e| db.failure(e))?;
     if rows.is_empty() {
         return Err(Error::not_found("topic"));
     }

@@ -194,7 +194,8 @@ impl Task {
     async fn write(&self, connection: &mut SqliteConnection, group: &[Job]) -> Result<Vec<Outcome>> {
         let mut outcomes = Vec::with_capacity(group.len());
         let mut events = Vec::new();
-        let mut placement = append::Placement::load(&self.db, connection, group.iter().flat_map(appended)).await?;
+        let mut placement =
+            append::Placement::load(&self.db, connection, group.iter().flat_map(appended)).await?;
         for job in group {
             outcomes.push(match &job.work {
                 Work::Append(rows) => placement.place(rows),

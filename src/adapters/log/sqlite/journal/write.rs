@@ -68,10 +68,7 @@ pub(in super::super) async fn save(
 
 async fn write(connection: &mut SqliteConnection, rows: &[&Row]) -> sqlx::Result<()> {
     let mut rooms = load(connection, rows).await?;
-    let placed: Vec<_> = rows
-        .iter()
-        .map(|row| (advance(&mut rooms, row), *row))
-        .collect();
+    let placed: Vec<_> = rows.iter().map(|row| (advance(&mut rooms, row), *row)).collect();
     for chunk in placed.chunks(CHUNK) {
         insert(connection, chunk).await?;
     }
@@ -95,10 +92,7 @@ async fn load<'a>(
     connection: &mut SqliteConnection,
     rows: &[&'a Row],
 ) -> sqlx::Result<HashMap<Uuid, Current<'a>>> {
-    let ids: Vec<_> = rows
-        .iter()
-        .map(|row| row.room.simple().to_string())
-        .collect();
+    let ids: Vec<_> = rows.iter().map(|row| row.room.simple().to_string()).collect();
     let found = sqlx::query(
         "select room, generation, epoch, newest_at from rooms
          where room in (select unhex(value) from json_each(?1))",
@@ -152,9 +146,5 @@ async fn insert(connection: &mut SqliteConnection, chunk: &[(i64, &Row)]) -> sql
     });
     // Only the two lengths that come again and again are worth a prepared statement.
     let common = chunk.len() == 1 || chunk.len() == CHUNK;
-    sql.build()
-        .persistent(common)
-        .execute(connection)
-        .await
-        .map(drop)
+    sql.build().persistent(common).execute(connection).await.map(drop)
 }
