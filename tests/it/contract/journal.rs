@@ -236,13 +236,13 @@ async fn chat_pages_go_back_to_the_beginning<P: JournalPlace>() {
         })
         .collect();
     journal.append(entries).await.unwrap();
-    let pages: [(Option<u64>, u32, &[u64], Option<u64>); 6] = [
-        (None, 3, &[7, 8, 9], Some(7)),
-        (Some(7), 3, &[3, 4, 6], Some(3)),
-        (Some(3), 3, &[1, 2], None),
-        (Some(3), 2, &[1, 2], None),
-        (Some(1), 3, &[], None),
-        (Some(u64::MAX), 100, &[1, 2, 3, 4, 6, 7, 8, 9], None),
+    let pages = [
+        (None, 3, vec![7, 8, 9], Some(7)),
+        (Some(7), 3, vec![3, 4, 6], Some(3)),
+        (Some(3), 3, vec![1, 2], None),
+        (Some(3), 2, vec![1, 2], None),
+        (Some(1), 3, vec![], None),
+        (Some(u64::MAX), 100, vec![1, 2, 3, 4, 6, 7, 8, 9], None),
     ];
     for (before, limit, expected, next) in pages {
         let page = journal.chat(room, before, limit).await.unwrap();

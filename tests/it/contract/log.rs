@@ -330,15 +330,14 @@ async fn an_append_wakes_whoever_waits_after_it_can_be_read<P: LogPlace>() {
     let (_place, log, name) = opened::<P>("streams", 1).await;
     let mut appended = log.appended();
     assert!(!appended.has_changed().unwrap());
-    let consumer = tokio::spawn({
-        let (log, name) = (log.clone(), name.clone());
-        async move {
-            appended.changed().await.unwrap();
-            log.fetch(&name, 0, 0, 10).await.unwrap()
-        }
-    });
-    log.append(vec![record(&name, "k", "v")]).await.unwrap();
-    assert_eq!(soon(consumer).await.unwrap().len(), 1);
+    let consumer = async {
+        appended.changed().await.unwrap();
+        log.fetch(&name, 0, 0, 10).await.unwrap()
+    };
+    let (read, written) =
+        soon(async { tokio::join!(consumer, log.append(vec![record(&name, "k", "v")])) }).await;
+    written.unwrap();
+    assert_eq!(read.len(), 1);
 }
 
 async fn an_empty_append_does_nothing<P: LogPlace>() {

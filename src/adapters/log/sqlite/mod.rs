@@ -6,6 +6,8 @@ mod integer;
 mod journal;
 mod positions;
 mod read;
+#[cfg(test)]
+mod tests;
 mod trim;
 mod writer;
 

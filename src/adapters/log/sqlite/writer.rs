@@ -58,7 +58,7 @@ pub(super) struct Writer {
     jobs: mpsc::Sender<Job>,
     appended: watch::Sender<u64>,
     stop: CancellationToken,
-    tasks: TaskTracker,
+    pub(super) tasks: TaskTracker,
 }
 
 impl Writer {

@@ -6,6 +6,7 @@
 //! only once the journal has it; after an append whose outcome is unknown the journal is asked before the next
 //! number is given.
 
+mod dedup;
 mod room;
 mod sequence;
 #[cfg(test)]

@@ -8,6 +8,8 @@ use nova_actors::domain::Timestamp;
 use nova_actors::domain::room::{RoomEvent, SequencedEvent};
 use nova_actors::ports::rooms::{DedupKey, JournalEntry};
 
+use super::dedup::Dedup;
+
 /// What a room remembers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Memory {
@@ -217,40 +219,6 @@ impl Sequence {
     }
 }
 
-/// The keys that were seen, oldest first.
-#[derive(Debug, Default)]
-struct Dedup {
-    first: HashMap<DedupKey, Arc<SequencedEvent>>,
-    order: VecDeque<DedupKey>,
-}
-
-impl Dedup {
-    fn get(&self, key: &DedupKey, now: Timestamp, age: Duration) -> Option<Arc<SequencedEvent>> {
-        let event = self.first.get(key)?;
-        (now.since(event.at) <= age).then(|| Arc::clone(event))
-    }
-
-    fn insert(&mut self, key: DedupKey, event: Arc<SequencedEvent>) {
-        if self.first.insert(key.clone(), event).is_none() {
-            self.order.push_back(key);
-        }
-    }
-
-    fn trim(&mut self, now: Timestamp, age: Duration, cap: usize) {
-        while let Some(oldest) = self.order.front() {
-            let expired = self
-                .first
-                .get(oldest)
-                .is_none_or(|event| now.since(event.at) > age);
-            if self.order.len() <= cap && !expired {
-                break;
-            }
-            self.first.remove(oldest);
-            self.order.pop_front();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use nova_actors::domain::room::{ChatLine, RoomId};
@@ -343,19 +311,6 @@ mod tests {
         );
         let again = publish(&mut sequence, Some(key(ana, "k")), at(602));
         assert!(matches!(again, Verdict::Repeated(first) if first.seq == 3));
-    }
-
-    #[test]
-    fn the_oldest_keys_give_way_to_new_ones() {
-        let mut sequence = started();
-        let ana = UserId::new();
-        for text in ["a", "b", "c", "d", "e"] {
-            publish(&mut sequence, Some(key(ana, text)), at(0));
-        }
-        assert!(sequence.dedup.first.len() <= MEMORY.dedup_cap);
-        assert_eq!(publish(&mut sequence, Some(key(ana, "a")), at(1)), Verdict::Fresh);
-        let kept = publish(&mut sequence, Some(key(ana, "e")), at(1));
-        assert!(matches!(kept, Verdict::Repeated(_)), "{kept:?}");
     }
 
     #[test]

@@ -1,118 +1,16 @@
 //! The bus over a journal that can be held, broken and counted.
 
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+mod fakes;
+
+use std::sync::atomic::Ordering;
 
 use nova_actors::Kind;
 use nova_actors::domain::room::ChatLine;
 use nova_actors::domain::{MessageId, UserId};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use self::fakes::{FakeClock, FakeJournal, Mood};
 use super::*;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mood {
-    Fine,
-    Refuses,
-    /// Writes, but the answer gets lost.
-    WritesAndFails,
-    Panics,
-}
-
-struct FakeJournal {
-    entries: Mutex<Vec<JournalEntry>>,
-    mood: Mutex<Mood>,
-    tail_fails: Mutex<bool>,
-    appends: AtomicUsize,
-    tails: AtomicUsize,
-    gate: Semaphore,
-}
-
-impl FakeJournal {
-    fn new() -> Arc<Self> {
-        Arc::new(Self {
-            entries: Mutex::default(),
-            mood: Mutex::new(Mood::Fine),
-            tail_fails: Mutex::default(),
-            appends: AtomicUsize::new(0),
-            tails: AtomicUsize::new(0),
-            gate: Semaphore::new(1),
-        })
-    }
-
-    fn set(&self, mood: Mood) {
-        *lock(&self.mood) = mood;
-    }
-
-    /// Appends wait while the answer lives.
-    async fn hold(&self) -> tokio::sync::SemaphorePermit<'_> {
-        self.gate.acquire().await.unwrap()
-    }
-
-    fn seqs(&self) -> Vec<u64> {
-        lock(&self.entries).iter().map(|entry| entry.event.seq).collect()
-    }
-}
-
-#[async_trait]
-impl RoomJournal for FakeJournal {
-    async fn append(&self, entries: Vec<JournalEntry>) -> Result<()> {
-        self.appends.fetch_add(1, Ordering::SeqCst);
-        let _open = self.gate.acquire().await.unwrap();
-        let mood = *lock(&self.mood);
-        assert_ne!(mood, Mood::Panics, "on purpose");
-        if mood == Mood::Refuses {
-            return Err(Error::internal("the disk is full"));
-        }
-        lock(&self.entries).extend(entries);
-        if mood == Mood::WritesAndFails {
-            return Err(Error::new(Kind::Timeout, "no answer"));
-        }
-        Ok(())
-    }
-
-    async fn tail(&self, room: RoomId, count: u32, _: Timestamp) -> Result<Vec<JournalEntry>> {
-        self.tails.fetch_add(1, Ordering::SeqCst);
-        tokio::task::yield_now().await;
-        if *lock(&self.tail_fails) {
-            return Err(Error::internal("the disk is gone"));
-        }
-        let entries = lock(&self.entries);
-        let mut tail: Vec<_> = entries
-            .iter()
-            .rev()
-            .filter(|entry| entry.room == room)
-            .take(count as usize)
-            .cloned()
-            .collect();
-        tail.reverse();
-        Ok(tail)
-    }
-
-    async fn chat(&self, _: RoomId, _: Option<u64>, _: u32) -> Result<ChatPage> {
-        Ok(ChatPage::default())
-    }
-
-    async fn trim(&self, _: Timestamp) -> Result<u64> {
-        Ok(0)
-    }
-}
-
-#[derive(Default)]
-struct FakeClock(AtomicI64);
-
-impl FakeClock {
-    fn advance(&self, by: Duration) {
-        self.0
-            .fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
-    }
-}
-
-impl Clock for FakeClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
-    }
-}
 
 struct World {
     journal: Arc<FakeJournal>,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use nova_actors::domain::room::RoomId;
 use nova_actors::ports::rooms::RoomBus as _;
+use tokio::task::JoinSet;
 
 use super::{RoomPlace, line, next, seqs, storm};
 use crate::contract::soon;
@@ -12,16 +13,25 @@ pub(super) async fn a_listener_in_the_middle_of_a_storm_misses_and_repeats_nothi
     let place = P::new().await;
     let bus = Arc::new(place.open().await);
     let room = RoomId::new();
-    let publishing = tokio::spawn({
+    let mut publishing = JoinSet::new();
+    publishing.spawn({
         let bus = Arc::clone(&bus);
         async move { storm(&bus, room, 300).await }
     });
     let mut listeners = Vec::new();
-    while !publishing.is_finished() && listeners.len() < 50 {
-        listeners.push(bus.subscribe(room, "e1").await.unwrap());
-        tokio::task::yield_now().await;
-    }
-    soon(publishing).await.unwrap();
+    let published = soon(async {
+        loop {
+            if let Some(published) = publishing.try_join_next() {
+                return published;
+            }
+            if listeners.len() < 50 {
+                listeners.push(bus.subscribe(room, "e1").await.unwrap());
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(published.unwrap().len(), 300);
     assert!(!listeners.is_empty());
     for mut listener in listeners {
         assert_eq!(listener.ring.last().map_or(0, |event| event.seq), listener.seq);
@@ -40,15 +50,17 @@ pub(super) async fn a_slow_listener_is_dropped_and_the_others_get_everything<P: 
     let room = RoomId::new();
     let mut slow = bus.subscribe(room, "e1").await.unwrap();
     let mut quick = bus.subscribe(room, "e1").await.unwrap();
-    let reader = tokio::spawn(async move {
+    let read = async {
         for seq in 1..=EVENTS {
             assert_eq!(next(&mut quick.events).await.seq, seq);
         }
-    });
-    for _ in 0..EVENTS / 200 {
-        storm(&bus, room, 200).await;
-    }
-    soon(reader).await.unwrap();
+    };
+    let publish = async {
+        for _ in 0..EVENTS / 200 {
+            storm(&bus, room, 200).await;
+        }
+    };
+    tokio::join!(read, publish);
     let mut heard = 0;
     while let Some(event) = soon(slow.events.recv()).await {
         heard += 1;
