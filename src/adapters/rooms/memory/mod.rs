@@ -29,7 +29,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::room::{BATCH, Pending, Room};
-use self::sequence::Memory;
 
 /// How long the journal may take; then nobody knows whether it wrote.
 const JOURNAL_DEADLINE: Duration = Duration::from_secs(5);
@@ -72,18 +71,6 @@ impl Default for RoomLimits {
             outbox: 1_024,
             idle: Duration::from_secs(300),
             sweep: Duration::from_secs(30),
-        }
-    }
-}
-
-impl RoomLimits {
-    const fn memory(&self) -> Memory {
-        Memory {
-            ring_events: self.ring_events,
-            ring_age: self.ring_age,
-            ring_cap: self.ring_cap,
-            dedup_age: self.dedup_age,
-            dedup_cap: self.dedup_cap,
         }
     }
 }

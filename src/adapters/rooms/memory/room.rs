@@ -79,7 +79,7 @@ pub(super) struct Room {
 impl Room {
     /// A room as its journal has it.
     pub(super) fn restore(limits: &RoomLimits, tail: Vec<JournalEntry>, now: Timestamp) -> Self {
-        let mut sequence = Sequence::new(limits.memory());
+        let mut sequence = Sequence::new(*limits);
         sequence.catch_up(tail, now);
         Self {
             sequence,

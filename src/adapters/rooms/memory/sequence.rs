@@ -2,28 +2,13 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use nova_actors::domain::Timestamp;
 use nova_actors::domain::room::{RoomEvent, SequencedEvent};
 use nova_actors::ports::rooms::{DedupKey, JournalEntry};
 
+use super::RoomLimits;
 use super::dedup::Dedup;
-
-/// What a room remembers.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Memory {
-    /// The newest events are kept up to this many, however old they are.
-    pub(super) ring_events: usize,
-    /// Events of this age are kept, however many they are ...
-    pub(super) ring_age: Duration,
-    /// ... up to this many.
-    pub(super) ring_cap: usize,
-    /// How long a client's key is remembered.
-    pub(super) dedup_age: Duration,
-    /// Most keys remembered; the oldest give way.
-    pub(super) dedup_cap: usize,
-}
 
 /// What becomes of an event that someone wants to publish.
 #[derive(Debug, PartialEq, Eq)]
@@ -68,7 +53,7 @@ impl Batch {
 /// The sequence of one epoch of a room.
 #[derive(Debug)]
 pub(super) struct Sequence {
-    memory: Memory,
+    limits: RoomLimits,
     epoch: Option<String>,
     seq: u64,
     newest_at: Timestamp,
@@ -79,9 +64,9 @@ pub(super) struct Sequence {
 
 impl Sequence {
     /// A room of which nothing is known.
-    pub(super) fn new(memory: Memory) -> Self {
+    pub(super) fn new(limits: RoomLimits) -> Self {
         Self {
-            memory,
+            limits,
             epoch: None,
             seq: 0,
             newest_at: Timestamp::from_millis(i64::MIN),
@@ -105,7 +90,7 @@ impl Sequence {
 
     /// Starts another epoch: from 1, with nothing remembered.
     pub(super) fn begin(&mut self, epoch: &str) {
-        *self = Self::new(self.memory);
+        *self = Self::new(self.limits);
         self.epoch = Some(epoch.to_owned());
     }
 
@@ -126,7 +111,7 @@ impl Sequence {
         now: Timestamp,
     ) -> Verdict {
         if let Some(key) = &dedup {
-            if let Some(first) = self.dedup.get(key, now, self.memory.dedup_age) {
+            if let Some(first) = self.dedup.get(key, now, self.limits.dedup_age) {
                 return Verdict::Repeated(first);
             }
             if let Some(&index) = batch.keys.get(key) {
@@ -193,16 +178,16 @@ impl Sequence {
 
     /// Forgets what need not be remembered any more.
     pub(super) fn trim(&mut self, now: Timestamp) {
-        let memory = self.memory;
+        let limits = self.limits;
         while let Some(oldest) = self.ring.front() {
-            let old = now.since(oldest.at) > memory.ring_age;
-            let spare = self.ring.len() > memory.ring_events;
-            if self.ring.len() <= memory.ring_cap && !(spare && old) {
+            let old = now.since(oldest.at) > limits.ring_age;
+            let spare = self.ring.len() > limits.ring_events;
+            if self.ring.len() <= limits.ring_cap && !(spare && old) {
                 break;
             }
             self.ring.pop_front();
         }
-        self.dedup.trim(now, memory.dedup_age, memory.dedup_cap);
+        self.dedup.trim(now, limits.dedup_age, limits.dedup_cap);
     }
 
     fn push(&mut self, event: Arc<SequencedEvent>, key: Option<DedupKey>, now: Timestamp) {
@@ -212,7 +197,7 @@ impl Sequence {
         self.ring.push_back(Arc::clone(&event));
         if let Some(key) = key {
             // Before the insertion, so that the same key of long ago does not go for the new one.
-            self.dedup.trim(now, self.memory.dedup_age, self.memory.dedup_cap);
+            self.dedup.trim(now, self.limits.dedup_age, self.limits.dedup_cap);
             self.dedup.insert(key, event);
         }
         self.trim(now);
@@ -226,13 +211,13 @@ mod tests {
 
     use super::*;
 
-    const MEMORY: Memory = Memory {
-        ring_events: 4,
-        ring_age: Duration::from_secs(120),
-        ring_cap: 8,
-        dedup_age: Duration::from_secs(600),
-        dedup_cap: 3,
-    };
+    fn limits() -> RoomLimits {
+        RoomLimits {
+            ring_events: 4,
+            ring_cap: 8,
+            ..RoomLimits::default()
+        }
+    }
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_millis(seconds * 1_000)
@@ -255,7 +240,7 @@ mod tests {
     }
 
     fn started() -> Sequence {
-        let mut sequence = Sequence::new(MEMORY);
+        let mut sequence = Sequence::new(limits());
         sequence.begin("e1");
         sequence
     }
@@ -365,7 +350,7 @@ mod tests {
 
     #[test]
     fn the_journals_newest_epoch_comes_back_with_its_keys_and_its_end() {
-        let mut sequence = Sequence::new(MEMORY);
+        let mut sequence = Sequence::new(limits());
         let key = key(UserId::new(), "k");
         sequence.catch_up(
             vec![
