@@ -63,7 +63,7 @@ export class NovaRoom extends EventTarget {
   #seq = 0;
   #joined = false;
   #attempt = 0;
-  #openedAt = 0;
+  #openedAt = null;
   #heardAt = 0;
   #hbMs = 25_000;
   #nextId = 1;
@@ -262,8 +262,8 @@ export class NovaRoom extends EventTarget {
       this.#joined = false;
       this.#emit("reset", { why: code === 4200 ? "epoch" : "history" });
     }
-    if (this.#openedAt && performance.now() - this.#openedAt > STEADY) this.#attempt = 0;
-    this.#openedAt = 0;
+    if (this.#openedAt !== null && performance.now() - this.#openedAt > STEADY) this.#attempt = 0;
+    this.#openedAt = null;
     const { base, cap } = BACKOFF[next];
     const delay = Math.random() * Math.min(cap, base * 2 ** Math.min(this.#attempt, 16));
     this.#attempt += 1;
