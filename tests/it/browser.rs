@@ -146,8 +146,16 @@ async fn a_streamer_goes_live_and_ends_with_the_page_alone_and_a_follower_finds_
             .is_some_and(|score| score > 0.0),
         "a ranked post has a score"
     );
-    viewer.shows(&id("feed-score"), "score 0.").await;
-    viewer.shows(&id("feed-facts"), "Ranker v1").await;
+    viewer
+        .shows(&format!("{post} {}", id("feed-score")), "score ")
+        .await;
+    for fact in ["feed-ranker", "feed-rung"] {
+        viewer
+            .until(&format!(
+                "document.querySelector('[data-testid={fact}]').textContent !== ''"
+            ))
+            .await;
+    }
     viewer.click_on(&format!("{post} .like"), "0").await;
     viewer
         .shows(&format!("{post} .like[aria-pressed=true]"), "1")

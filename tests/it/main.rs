@@ -1,5 +1,9 @@
 //! Integration tests: one binary, one module per behaviour.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed expectation is how a test fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed expectation is how a test fails"
+)]
 
 mod browser;

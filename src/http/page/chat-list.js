@@ -67,7 +67,7 @@ export class ChatList {
 
   /** A remark of the page itself, at this place in the sequence. */
   note(text, seq) {
-    const node = element("li", "", "message-note");
+    const node = element("div", "", "message-note");
     node.dataset.testid = "chat-note";
     node.append(element("span", text));
     const follow = this.#atEnd();

@@ -82,8 +82,8 @@ function item(post) {
 /** Score and sources; a post just written has neither, because nothing ranked it. */
 function why(node, { score, source = [], reasons = [], kind, stream_id }) {
   const shown = $(".score", node);
-  shown.hidden = score === undefined;
-  if (score !== undefined) {
+  shown.hidden = typeof score !== "number";
+  if (!shown.hidden) {
     shown.dataset.score = score;
     say(shown, `score ${score.toFixed(3)}`);
   }

@@ -35,6 +35,7 @@ export function followButton(button, { id, username }) {
 function show(button, username) {
   const on = known.get(button.dataset.user) === true;
   button.setAttribute("aria-pressed", String(on));
-  button.setAttribute("aria-label", `Follow ${username}`);
-  say(button, on ? "Following" : "Follow");
+  const label = on ? "Following" : "Follow";
+  button.setAttribute("aria-label", `${label} ${username}`);
+  say(button, label);
 }
