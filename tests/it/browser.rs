@@ -3,14 +3,76 @@
 mod driver;
 mod server;
 
+use std::time::Duration;
+
 use serde_json::json;
 use tokio::sync::Mutex;
 
-use driver::{Driver, id};
+use driver::{Driver, Page, id};
 use server::Nova;
+
+/// From a post's answer to its place in a follower's feed.
+const FEED_DEADLINE: Duration = Duration::from_secs(20);
 
 /// One story at a time: each has two browsers, and a small machine should not run six.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+
+/// The post is in the feed because its author is followed, has a score, and can be liked.
+async fn a_followed_post_is_found_and_liked(viewer: &Page) {
+    let post = ".post:has([data-testid=feed-source][data-source=followees])";
+    let arrived = format!(
+        "[...document.querySelectorAll('{post}')].some((e) => e.textContent.includes('count the washers first'))"
+    );
+    // The post travels through the log and a consumer before it can be ranked; the reader asks again meanwhile.
+    let found = async {
+        while viewer.value(&arrived).await != true {
+            viewer.click("feed-refresh").await;
+            viewer
+                .until("!document.querySelector('[data-testid=feed]').hasAttribute('aria-busy')")
+                .await;
+        }
+    };
+    tokio::time::timeout(FEED_DEADLINE, found)
+        .await
+        .expect("the post reaches the feed");
+    let score = format!("Number(document.querySelector('{post} [data-testid=feed-score]').dataset.score)");
+    assert!(
+        viewer
+            .value(&score)
+            .await
+            .as_f64()
+            .is_some_and(|score| score > 0.0),
+        "a ranked post has a score"
+    );
+    viewer
+        .shows(&format!("{post} {}", id("feed-score")), "score ")
+        .await;
+    for fact in ["feed-ranker", "feed-rung"] {
+        viewer
+            .until(&format!(
+                "document.querySelector('[data-testid={fact}]').textContent !== ''"
+            ))
+            .await;
+    }
+    viewer.click_on(&format!("{post} .like"), "0").await;
+    viewer
+        .shows(&format!("{post} .like[aria-pressed=true]"), "1")
+        .await;
+}
+
+/// What each says is seen by both, once, as text.
+async fn two_people_talk(viewer: &Page, streaming: &Page) {
+    viewer.say("Is that a 12-string?").await;
+    streaming.shows(&id("message-text"), "Is that a 12-string?").await;
+    streaming.say("It is <b>now</b>.").await;
+    for page in [viewer, streaming] {
+        page.shows(&id("message-text"), "It is <b>now</b>.").await;
+        page.until("document.querySelectorAll('[data-testid=message]').length === 2")
+            .await;
+        page.until("!document.querySelector('[data-testid=message-pending]:not([hidden])')")
+            .await;
+    }
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_started_with_curl_is_found_watched_and_seen_to_end_in_two_browsers() {
@@ -52,16 +114,7 @@ async fn a_stream_started_with_curl_is_found_watched_and_seen_to_end_in_two_brow
         page.shows(&id("room-viewers"), "2 viewers").await;
     }
 
-    viewer.say("Is that a 12-string?").await;
-    streaming.shows(&id("message-text"), "Is that a 12-string?").await;
-    streaming.say("It is <b>now</b>.").await;
-    for page in [&viewer, &streaming] {
-        page.shows(&id("message-text"), "It is <b>now</b>.").await;
-        page.until("document.querySelectorAll('[data-testid=message]').length === 2")
-            .await;
-        page.until("!document.querySelector('[data-testid=message-pending]:not([hidden])')")
-            .await;
-    }
+    two_people_talk(&viewer, &streaming).await;
     viewer.picture("room").await;
 
     // What was said is still there for someone who comes later.
@@ -121,45 +174,7 @@ async fn a_streamer_goes_live_and_ends_with_the_page_alone_and_a_follower_finds_
     streaming.shows(&id("own-posts"), "count the washers first").await;
 
     viewer.click("nav-feed").await;
-    let post = ".post:has([data-testid=feed-source][data-source=followees])";
-    let arrived = format!(
-        "[...document.querySelectorAll('{post}')].some((e) => e.textContent.includes('count the washers first'))"
-    );
-    // The post travels through the log and a consumer before it can be ranked; the reader asks again meanwhile.
-    let found = async {
-        while viewer.value(&arrived).await != true {
-            viewer.click("feed-refresh").await;
-            viewer
-                .until("!document.querySelector('[data-testid=feed]').hasAttribute('aria-busy')")
-                .await;
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(20), found)
-        .await
-        .expect("the post reaches the feed");
-    let score = format!("Number(document.querySelector('{post} [data-testid=feed-score]').dataset.score)");
-    assert!(
-        viewer
-            .value(&score)
-            .await
-            .as_f64()
-            .is_some_and(|score| score > 0.0),
-        "a ranked post has a score"
-    );
-    viewer
-        .shows(&format!("{post} {}", id("feed-score")), "score ")
-        .await;
-    for fact in ["feed-ranker", "feed-rung"] {
-        viewer
-            .until(&format!(
-                "document.querySelector('[data-testid={fact}]').textContent !== ''"
-            ))
-            .await;
-    }
-    viewer.click_on(&format!("{post} .like"), "0").await;
-    viewer
-        .shows(&format!("{post} .like[aria-pressed=true]"), "1")
-        .await;
+    a_followed_post_is_found_and_liked(&viewer).await;
     viewer.picture("feed").await;
 
     viewer.close_without_errors(&[]).await;
