@@ -138,6 +138,7 @@ async fn a_stream_started_with_curl_is_found_watched_and_seen_to_end_in_two_brow
 
     viewer.close_without_errors(&[]).await;
     streaming.close_without_errors(&[]).await;
+    nova.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -179,6 +180,7 @@ async fn a_streamer_goes_live_and_ends_with_the_page_alone_and_a_follower_finds_
 
     viewer.close_without_errors(&[]).await;
     streaming.close_without_errors(&[]).await;
+    nova.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -220,4 +222,5 @@ async fn wrong_input_and_unknown_rooms_are_explained_on_the_page() {
     // The answers that the test asked for are in the browser's console; nothing else may be.
     page.close_without_errors(&["status of 400", "status of 404", "status of 409"])
         .await;
+    nova.stop().await;
 }

@@ -10,11 +10,14 @@ use tokio::process::{Child, Command};
 /// From the program's start to its ports file.
 const READY: Duration = Duration::from_secs(20);
 
+/// From SIGTERM to the end of the program: the whole drain has 30 s.
+const DRAINED: Duration = Duration::from_secs(30);
+
 /// A running `nova dev`, ended with this value.
 pub(super) struct Nova {
     pub(super) origin: String,
     http: reqwest::Client,
-    _child: Child,
+    child: Child,
     _data: TempDir,
 }
 
@@ -57,9 +60,23 @@ impl Nova {
         Self {
             origin,
             http: reqwest::Client::new(),
-            _child: child,
+            child,
             _data: data,
         }
+    }
+
+    /// Asks it to end, as an operator does, and waits until it has. (Dropped, it is killed.)
+    pub(super) async fn stop(mut self) {
+        let process = self.child.id().expect("nova is still running").to_string();
+        let asked = Command::new("kill")
+            .args(["-TERM", &process])
+            .status()
+            .await
+            .unwrap();
+        assert!(asked.success(), "kill -TERM {process}");
+        let ended = tokio::time::timeout(DRAINED, self.child.wait()).await;
+        let status = ended.expect("nova ends within its drain's deadline").unwrap();
+        assert!(status.success(), "{status}");
     }
 
     /// Signs a person in over REST.
