@@ -11,7 +11,7 @@ pub(super) struct Person {
     pub(super) follows: &'static [&'static str],
 }
 
-/// The account that closes the seeding: once it follows somebody, the world is whole.
+/// The account that closes the seeding: once it follows everybody, the world is whole.
 pub(super) const HOUSE: Person = Person {
     username: "nova_team",
     name: "Nova Team",

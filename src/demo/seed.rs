@@ -72,11 +72,12 @@ pub async fn seed(
         progress,
     };
     let house = seeding.person(&HOUSE).await?;
-    let whole = stores
+    let following = stores
         .users
         .profile(house.id)
         .await?
-        .is_some_and(|profile| profile.following > 0);
+        .map_or(0, |profile| profile.following);
+    let whole = following >= HOUSE.follows.len() as u64;
     let steps = BROADCASTS.len() + POSTS.len() + PEOPLE.len();
     if !whole {
         progress.begin(PEOPLE.len() + steps + HOUSE.follows.len());
