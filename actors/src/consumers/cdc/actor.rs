@@ -83,6 +83,7 @@ enum MsgKind {
     ClaimAgain,
     Appended(watch::Receiver<u64>),
     Poll,
+    Measured(Result<u64>),
     Resume(Partition),
     Done(Partition, Result<Applied>),
 }
@@ -139,7 +140,11 @@ impl Actor for CdcConsumer {
                 self.fetch_idle(ctx);
                 Self::watch_log(log, ctx);
             }
-            MsgKind::Poll => self.fetch_idle(ctx),
+            MsgKind::Poll => {
+                self.fetch_idle(ctx);
+                self.measure_lag(ctx);
+            }
+            MsgKind::Measured(lag) => self.on_measured(lag),
             MsgKind::Resume(partition) => self.fetch(partition, ctx),
             MsgKind::Done(partition, outcome) => return self.on_done(partition, outcome, ctx),
         }
@@ -207,6 +212,24 @@ impl CdcConsumer {
     fn fetch_idle(&mut self, ctx: &mut Ctx<Self>) {
         for partition in self.progress.appended() {
             self.fetch(partition, ctx);
+        }
+    }
+
+    fn measure_lag(&self, ctx: &mut Ctx<Self>) {
+        let places: Vec<_> = self
+            .progress
+            .places()
+            .map(|(topic, number, place)| (topic, number, place.next))
+            .collect();
+        let log = Arc::clone(&self.args.log);
+        ctx.run(lag_of(log, places), |lag| Msg(MsgKind::Measured(lag)));
+    }
+
+    fn on_measured(&mut self, lag: Result<u64>) {
+        match lag {
+            #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+            Ok(lag) => gauge!(metrics::PIPELINE_LAG_RECORDS, "pipeline" => PIPELINE).set(lag as f64),
+            Err(error) => self.last_error = Some(error.to_string()),
         }
     }
 
@@ -291,6 +314,20 @@ fn count(outcomes: Outcomes) {
     {
         counter!(metrics::PIPELINE_RECORDS, "pipeline" => PIPELINE, "outcome" => outcome).increment(n);
     }
+}
+
+/// Records that are in the log and not yet consumed, over all partitions.
+async fn lag_of(log: Arc<dyn EventSource>, places: Vec<(&'static str, u16, u64)>) -> Result<u64> {
+    let mut lag = 0;
+    for table in CapturedTable::ALL {
+        for bounds in log.bounds(table.topic()).await? {
+            let place = places
+                .iter()
+                .find(|(topic, number, _)| (*topic, *number) == (table.topic(), bounds.partition));
+            lag += bounds.end.saturating_sub(place.map_or(0, |(_, _, next)| *next));
+        }
+    }
+    Ok(lag)
 }
 
 async fn claim_all(args: CdcArgs) -> Result<Vec<(Partition, Claim)>> {

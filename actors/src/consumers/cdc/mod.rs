@@ -17,6 +17,8 @@ mod actor;
 mod envelope;
 mod handle;
 mod progress;
+#[cfg(test)]
+mod tests;
 
 pub use actor::{CdcArgs, CdcConsumer, CdcSettings};
 pub use envelope::{Decoded, decode};
