@@ -6,6 +6,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::config::Secret;
 use crate::failure::Failure;
 
 /// Length of the development keys, in bytes.
@@ -79,12 +80,15 @@ impl DataDir {
         self.key("signing.key")
     }
 
-    /// The key that signs feed cursors when none is configured, made on first use.
+    /// The key that signs feed cursors: the `configured` one, or one of the directory's own, made on first use.
     ///
     /// # Errors
     /// A dependency failure when it can neither be read nor made.
-    pub fn cursor_key(&self) -> Result<[u8; KEY_BYTES], Failure> {
-        self.key("cursor.key")
+    pub fn cursor_key(&self, configured: Option<&Secret>) -> Result<Vec<u8>, Failure> {
+        match configured {
+            Some(secret) => Ok(secret.expose().as_bytes().to_vec()),
+            None => self.key("cursor.key").map(Vec::from),
+        }
     }
 
     fn key(&self, name: &str) -> Result<[u8; KEY_BYTES], Failure> {
@@ -155,7 +159,9 @@ mod tests {
         let (_temp, data) = fresh();
         let signing = data.signing_key().unwrap();
         assert_eq!(data.signing_key().unwrap(), signing);
-        assert_ne!(data.cursor_key().unwrap(), signing);
+        let cursor = data.cursor_key(None).unwrap();
+        assert_eq!(data.cursor_key(None).unwrap(), cursor);
+        assert_ne!(cursor, signing);
         let mode = fs::metadata(data.path().join("signing.key"))
             .unwrap()
             .permissions()
@@ -166,6 +172,17 @@ mod tests {
             2,
             "no draft is left behind"
         );
+    }
+
+    #[test]
+    fn a_configured_cursor_key_is_used_and_none_is_made() {
+        let (_temp, data) = fresh();
+        let configured = Secret::new("0123456789abcdef0123456789abcdef");
+        assert_eq!(
+            data.cursor_key(Some(&configured)).unwrap(),
+            configured.expose().as_bytes()
+        );
+        assert_eq!(fs::read_dir(data.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use nova_actors::runtime::metrics as names;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
@@ -68,7 +69,8 @@ impl Metrics {
         let metrics = Self {
             handle: builder.install_recorder().map_err(failure)?,
         };
-        metrics::gauge!("nova_build_info", "version" => VERSION, "commit" => COMMIT).set(1.0);
+        names::describe();
+        metrics::gauge!(names::BUILD_INFO, "version" => VERSION, "commit" => COMMIT).set(1.0);
         *installed = Some(metrics.clone());
         Ok(metrics)
     }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use nova_actors::domain::{is_username, username_from};
+use nova_actors::ports::Clock;
 
 use super::args::TokenArgs;
 use super::{configure, output};
 use crate::adapters::clock::SystemClock;
-use crate::auth::TokenIssuer;
+use crate::auth;
 use crate::data_dir::DataDir;
 use crate::failure::Failure;
 
@@ -20,18 +21,11 @@ pub(super) fn run(args: &TokenArgs) -> Result<(), Failure> {
         )));
     }
     let config = configure(&args.data)?;
-    if let Some(keys) = &config.auth.keys {
-        return Err(Failure::config(format!(
-            "auth.keys is {}: tokens come from whoever has the private key of it",
-            keys.display()
-        )));
-    }
-    let key = DataDir::open(&config.data.dir)?.signing_key()?;
-    let issuer = TokenIssuer::new(
-        &key,
-        &config.auth.issuer,
-        &config.auth.audience,
-        Arc::new(SystemClock),
-    );
+    let data = DataDir::open(&config.data.dir)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let (_, issuer) = auth::from_config(&config.auth, &data, &clock)?;
+    let issuer = issuer.ok_or_else(|| {
+        Failure::config("auth.keys is set: tokens come from whoever has the private key that belongs to it")
+    })?;
     output::print(&issuer.mint(&args.user)?)
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use nova_actors::domain::StreamId;
+use nova_actors::domain::{LiveStream, StreamId, UserId};
 
 use super::seed::World;
 
@@ -70,8 +70,17 @@ pub struct DemoRoom {
     pub stream: StreamId,
     /// Its category, which decides what is talked about.
     pub category: String,
-    /// User names of those who talk.
-    pub speakers: Vec<String>,
+    /// Those who talk.
+    pub speakers: Vec<Speaker>,
+}
+
+/// Somebody who talks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Speaker {
+    /// Identity.
+    pub id: UserId,
+    /// User name.
+    pub username: String,
 }
 
 /// Something to say.
@@ -79,8 +88,8 @@ pub struct DemoRoom {
 pub struct DemoLine {
     /// In which room.
     pub stream: StreamId,
-    /// Who says it, by user name.
-    pub username: String,
+    /// Who says it.
+    pub speaker: Speaker,
     /// What.
     pub text: &'static str,
     /// How long after the line before.
@@ -92,7 +101,7 @@ pub struct DemoLine {
 pub struct DemoChat {
     rooms: Vec<DemoRoom>,
     random: u64,
-    last_speakers: Vec<String>,
+    last_speakers: Vec<UserId>,
     last_text: &'static str,
 }
 
@@ -112,14 +121,17 @@ impl DemoChat {
     /// The rooms of `world`: everybody talks everywhere but in their own room.
     #[must_use]
     pub fn in_world(seed: u64, world: &World) -> Self {
-        let room = |stream: &nova_actors::domain::LiveStream| DemoRoom {
+        let room = |stream: &LiveStream| DemoRoom {
             stream: stream.id,
             category: stream.category.clone(),
             speakers: world
                 .people
                 .iter()
                 .filter(|user| user.id != stream.creator_id)
-                .map(|user| user.username.clone())
+                .map(|user| Speaker {
+                    id: user.id,
+                    username: user.username.clone(),
+                })
                 .collect(),
         };
         Self::new(seed, world.streams.iter().map(room).collect())
@@ -167,10 +179,10 @@ impl Iterator for DemoChat {
         let at = self.below(self.rooms.len());
         let room = self.rooms.get(at)?.clone();
         let mut rested = room.speakers;
-        rested.retain(|name| !self.last_speakers.contains(name));
+        rested.retain(|speaker| !self.last_speakers.contains(&speaker.id));
         let at = self.below(rested.len());
-        let username = rested.get(at)?.clone();
-        self.last_speakers.push(username.clone());
+        let speaker = rested.get(at)?.clone();
+        self.last_speakers.push(speaker.id);
         if self.last_speakers.len() > RESTING {
             self.last_speakers.remove(0);
         }
@@ -180,7 +192,7 @@ impl Iterator for DemoChat {
         let pause = Duration::from_millis(MIN_PAUSE_MS + self.below(spread) as u64);
         Some(DemoLine {
             stream: room.stream,
-            username,
+            speaker,
             text,
             pause,
         })
@@ -196,7 +208,11 @@ mod tests {
     use super::*;
 
     fn rooms() -> Vec<DemoRoom> {
-        let speakers: Vec<String> = (0..8).map(|n| format!("person_{n}")).collect();
+        let speaker = |n: usize| Speaker {
+            id: UserId::new(),
+            username: format!("person_{n}"),
+        };
+        let speakers: Vec<_> = (0..8).map(speaker).collect();
         ["music", "gaming", "cooking"]
             .map(|category| DemoRoom {
                 stream: StreamId::new(),
@@ -235,7 +251,7 @@ mod tests {
         for line in DemoChat::new(3, rooms()).take(5_000) {
             assert!((MIN_PAUSE_MS..=MAX_PAUSE_MS).contains(&(line.pause.as_millis() as u64)));
             now += line.pause;
-            let times = said.entry(line.username).or_default();
+            let times = said.entry(line.speaker.username).or_default();
             times.push(now);
             times.retain(|at| now - *at < window);
             assert!(times.len() <= burst, "{} messages within {window:?}", times.len());

@@ -7,6 +7,6 @@ mod posts;
 mod progress;
 mod seed;
 
-pub use chat::{DemoChat, DemoLine, DemoRoom};
+pub use chat::{DemoChat, DemoLine, DemoRoom, Speaker};
 pub use progress::Progress;
 pub use seed::{Stores, World, seed};

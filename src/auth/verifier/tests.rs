@@ -140,14 +140,8 @@ fn the_header_does_not_choose_the_algorithm() {
 fn a_public_key_is_no_shared_secret() {
     let clock = Arc::new(At(NOW));
     let algorithms = ["RS256".to_owned(), "ES256".to_owned()];
-    let verifier = TokenVerifier::public_key(
-        EC_PUBLIC.as_bytes(),
-        &algorithms,
-        "nova-dev",
-        "nova",
-        clock.clone(),
-    )
-    .unwrap();
+    let verifier =
+        TokenVerifier::public_key(EC_PUBLIC.as_bytes(), &algorithms, "nova-dev", "nova", clock).unwrap();
     let key = EncodingKey::from_ec_pem(EC_PRIVATE.as_bytes()).unwrap();
     let real = jsonwebtoken::encode(&Header::new(Algorithm::ES256), &good_claims(), &key).unwrap();
     assert_eq!(verifier.verify(&real).unwrap().identity.subject, "ana");
