@@ -115,21 +115,18 @@ pub(super) enum ConfigCommand {
 pub(super) struct MigrateArgs {
     #[command(subcommand)]
     pub(super) what: Option<MigrateCommand>,
+    /// Directory of the databases [default: ./nova-data]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(super) data_dir: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub(super) json: bool,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
 pub(super) enum MigrateCommand {
     /// Which migrations there are, and which are applied (the default)
-    Status {
-        #[command(flatten)]
-        data: DataArgs,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
+    Status,
     /// Apply what is missing
-    Up {
-        #[command(flatten)]
-        data: DataArgs,
-    },
+    Up,
 }

@@ -26,7 +26,7 @@ impl Banner<'_> {
             version,
             ..
         } = self;
-        let data = self.data_dir.display();
+        let data = quoted(self.data_dir);
         format!(
             "\n  {bold}Nova {version}{off} is ready\n\n\
              \x20 Page       {link}http://{http}/{off}\n\
@@ -39,6 +39,17 @@ impl Banner<'_> {
              \x20   curl -H \"Authorization: Bearer $TOKEN\" http://{http}/api/v1/feed\n\n\
              \x20 {dim}Ctrl-C stops it.{off}\n"
         )
+    }
+}
+
+/// The path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-~+".contains(c);
+    if text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
     }
 }
 
@@ -66,5 +77,12 @@ mod tests {
         }
         assert!(!plain.contains('\x1b'));
         assert!(banner.text(true).contains("\x1b[1mNova 1.2.3\x1b[0m"));
+    }
+
+    #[test]
+    fn a_path_with_spaces_can_be_pasted() {
+        assert_eq!(quoted(Path::new("/tmp/my data")), "'/tmp/my data'");
+        assert_eq!(quoted(Path::new("it's")), "'it'\\''s'");
+        assert_eq!(quoted(Path::new("./nova-data")), "./nova-data");
     }
 }

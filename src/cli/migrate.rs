@@ -8,36 +8,30 @@ use super::args::{DataArgs, MigrateArgs, MigrateCommand};
 use super::{configure, on_runtime, output};
 use crate::adapters::MigrationState;
 use crate::app;
+use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::failure::Failure;
 
 pub(super) fn run(args: MigrateArgs) -> Result<(), Failure> {
-    match args.what {
-        None => status(&DataArgs { data_dir: None }, false),
-        Some(MigrateCommand::Status { data, json }) => status(&data, json),
-        Some(MigrateCommand::Up { data }) => up(&data),
+    let data = DataArgs {
+        data_dir: args.data_dir,
+    };
+    let config = configure(&data)?;
+    if args.what == Some(MigrateCommand::Up) {
+        up(&config)?;
     }
-}
-
-fn status(args: &DataArgs, json: bool) -> Result<(), Failure> {
-    let config = configure(args)?;
     let states = on_runtime(app::migrations(&config))?;
-    if json {
+    if args.json {
         output::print_json(&as_json(&states))
     } else {
         output::print(&as_text(&states))
     }
 }
 
-fn up(args: &DataArgs) -> Result<(), Failure> {
-    let config = configure(args)?;
+fn up(config: &Config) -> Result<(), Failure> {
     let data = DataDir::open(&config.data.dir)?;
     let _lock = data.lock()?;
-    let states = on_runtime(async {
-        app::migrate(&config).await?;
-        app::migrations(&config).await
-    })?;
-    output::print(&as_text(&states))
+    on_runtime(app::migrate(config))
 }
 
 fn as_text(states: &[MigrationState]) -> String {
