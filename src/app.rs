@@ -5,10 +5,8 @@ use std::net::SocketAddr;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::adapters::MigrationState;
 use crate::config::Config;
 use crate::data_dir::DataDir;
-use crate::demo::{Progress, World};
 use crate::failure::Failure;
 use crate::listen::listen;
 
@@ -81,28 +79,4 @@ impl App {
 /// An internal failure when it cannot be written as JSON.
 pub fn openapi() -> Result<String, Failure> {
     Err(Failure::internal("the HTTP layer is not part of this build"))
-}
-
-/// Makes the demo world in the store.
-///
-/// # Errors
-/// Whatever the store answers.
-pub async fn seed(_config: &Config, _data: &DataDir, _progress: &Progress) -> Result<World, Failure> {
-    Err(Failure::internal("the store is not part of this build"))
-}
-
-/// The migrations of the embedded databases; asks without creating anything.
-///
-/// # Errors
-/// A dependency failure when a database cannot be read.
-pub async fn migrations(_config: &Config) -> Result<Vec<MigrationState>, Failure> {
-    Err(Failure::internal("the store is not part of this build"))
-}
-
-/// Applies the migrations that are missing.
-///
-/// # Errors
-/// A dependency failure when a database cannot be migrated.
-pub async fn migrate(_config: &Config) -> Result<(), Failure> {
-    Err(Failure::internal("the store is not part of this build"))
 }

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 pub mod data_dir;
 pub mod demo;
+pub mod embedded;
 pub mod failure;
 pub mod listen;
 pub mod shutdown;

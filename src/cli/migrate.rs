@@ -7,9 +7,9 @@ use serde_json::json;
 use super::args::{DataArgs, MigrateArgs, MigrateCommand};
 use super::{configure, on_runtime, output};
 use crate::adapters::MigrationState;
-use crate::app;
 use crate::config::Config;
 use crate::data_dir::DataDir;
+use crate::embedded;
 use crate::failure::Failure;
 
 pub(super) fn run(args: MigrateArgs) -> Result<(), Failure> {
@@ -20,7 +20,7 @@ pub(super) fn run(args: MigrateArgs) -> Result<(), Failure> {
     if args.what == Some(MigrateCommand::Up) {
         up(&config)?;
     }
-    let states = on_runtime(app::migrations(&config))?;
+    let states = on_runtime(embedded::migrations(&config))?;
     if args.json {
         output::print_json(&as_json(&states))
     } else {
@@ -31,7 +31,7 @@ pub(super) fn run(args: MigrateArgs) -> Result<(), Failure> {
 fn up(config: &Config) -> Result<(), Failure> {
     let data = DataDir::open(&config.data.dir)?;
     let _lock = data.lock()?;
-    on_runtime(app::migrate(config))
+    on_runtime(embedded::migrate(config))
 }
 
 fn as_text(states: &[MigrationState]) -> String {

@@ -154,3 +154,45 @@ fn a_token_stands_alone_on_standard_output_and_its_key_stays() {
     assert_eq!(run(&["token", "--user", "ben", "--data-dir", data]).code, 0);
     assert_eq!(std::fs::read(temp.path().join("data/signing.key")).unwrap(), key);
 }
+
+#[test]
+fn migrations_are_listed_before_and_after_they_are_applied() {
+    let temp = tempfile::tempdir().unwrap();
+    let data = temp.path().join("data");
+    let data = data.to_str().unwrap();
+    let states = |args: &[&str]| -> Vec<bool> {
+        let done = run(args);
+        assert_eq!((done.code, done.err.as_str()), (0, ""), "{done:?}");
+        let json: serde_json::Value = serde_json::from_str(&done.out).unwrap();
+        json.as_array()
+            .unwrap()
+            .iter()
+            .map(|state| state["applied"].as_bool().unwrap())
+            .collect()
+    };
+    let before = states(&["migrate", "--data-dir", data, "--json"]);
+    assert!(!before.is_empty() && before.iter().all(|applied| !applied));
+    assert!(!std::path::Path::new(data).exists(), "asking creates nothing");
+    assert!(
+        states(&["migrate", "up", "--data-dir", data, "--json"])
+            .iter()
+            .all(|applied| *applied)
+    );
+    let text = run(&["migrate", "status", "--data-dir", data]);
+    assert!(
+        text.out.lines().all(|line| line.starts_with("applied")),
+        "{text:?}"
+    );
+}
+
+#[test]
+fn seeding_twice_seeds_once() {
+    let temp = tempfile::tempdir().unwrap();
+    let data = temp.path().to_str().unwrap();
+    let first = run(&["seed", "--data-dir", data]);
+    assert_eq!((first.code, first.err.as_str()), (0, ""), "{first:?}");
+    assert!(first.out.contains("live streams"), "{first:?}");
+    let second = run(&["seed", "--data-dir", data]);
+    assert_eq!((second.code, second.err.as_str()), (0, ""), "{second:?}");
+    assert!(second.out.contains("already"), "{second:?}");
+}
