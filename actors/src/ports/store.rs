@@ -138,6 +138,8 @@ pub trait PostReader: Send + Sync {
         per_author: u32,
         limit: u32,
     ) -> Result<Vec<Candidate>>;
+    /// People who follow `author`, by id ascending, strictly after `after`.
+    async fn followers(&self, author: UserId, after: Option<UserId>, limit: u32) -> Result<Vec<UserId>>;
 }
 
 /// A committed outbox row that the log has not acknowledged yet.
