@@ -408,7 +408,10 @@ mod tests {
             json(&ok(Some(&7.into()), Some((m, 74))).unwrap()),
             json!({"op": "ok", "re": 7, "m": m, "seq": 74})
         );
-        assert_eq!(json(&ok(Some(&9.into()), None).unwrap()), json!({"op": "ok", "re": 9}));
+        assert_eq!(
+            json(&ok(Some(&9.into()), None).unwrap()),
+            json!({"op": "ok", "re": 9})
+        );
         let refused = ErrBody {
             re: Some(7.into()),
             code: "rate_limited",

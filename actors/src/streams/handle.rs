@@ -112,6 +112,12 @@ impl StreamsHandle {
         group.child::<Directory>(&self.0.directory, spec, Arc::clone(&self.0))
     }
 
+    /// Wall-clock time, as the rooms see it.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.0.ports.clock.now()
+    }
+
     pub(super) fn settings(&self) -> &StreamSettings {
         &self.0.settings
     }

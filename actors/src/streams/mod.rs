@@ -19,4 +19,4 @@ mod viewers;
 pub use handle::{StreamList, StreamPorts, StreamView, StreamsHandle};
 pub use outbox::{CloseReason, End, LogItem, Outbox, OutboxWriter, Taken, outbox};
 pub use settings::StreamSettings;
-pub use viewers::{ChatRequest, JoinRequest, Joined, RESUME_WHY};
+pub use viewers::{ChatRequest, JoinRequest, Joined, RESUME_WHY, Said};

@@ -51,7 +51,11 @@ pub(super) struct Rooms(Arc<RwLock<HashMap<StreamId, RoomEntry>>>);
 
 impl Rooms {
     pub(super) fn get(&self, id: StreamId) -> Option<RoomEntry> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&id)
+            .cloned()
     }
 
     pub(super) fn insert(&self, id: StreamId, entry: RoomEntry) {

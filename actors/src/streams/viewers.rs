@@ -4,10 +4,9 @@ use super::frame::{LogFrame, Missed, ResumeKind, RoomView};
 use super::handle::StreamsHandle;
 use super::outbox::OutboxWriter;
 use super::stream::StreamMsg;
-use crate::domain::room::MAX_CHAT;
-use crate::domain::{StreamId, User};
+use crate::domain::room::{MAX_CHAT, RoomEvent};
+use crate::domain::{MessageId, StreamId, User};
 use crate::error::{Error, Result};
-use crate::ports::rooms::Published;
 
 /// Why of the `skip` for events that were lost to a viewer while its room restarted.
 pub const RESUME_WHY: &str = "lost";
@@ -51,6 +50,15 @@ pub struct ChatRequest {
     pub text: String,
 }
 
+/// A chat message that is durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Said {
+    /// The message's id; of a repeated key, that of the first message.
+    pub m: MessageId,
+    /// Its place in the sequence.
+    pub seq: u64,
+}
+
 impl StreamsHandle {
     /// Joins a room, starting its actor when this node has none. The viewer is counted until the reading
     /// side of the outbox is dropped.
@@ -71,15 +79,25 @@ impl StreamsHandle {
     /// # Errors
     /// `Validation` for a text that is blank, too long or has NUL; `NotFound`, `StreamEnded`; `Unavailable`,
     /// `Timeout`, `Overloaded`: the same key may be sent again.
-    pub async fn say(&self, id: StreamId, chat: ChatRequest) -> Result<Published> {
+    pub async fn say(&self, id: StreamId, chat: ChatRequest) -> Result<Said> {
         let length = chat.text.chars().count();
         if chat.text.trim().is_empty() || length > MAX_CHAT || chat.text.contains('\0') {
             return Err(Error::field("x", "1 to 500 characters without NUL"));
         }
         let room = self.room(id).await?;
         let deadline = self.settings().call_deadline;
-        room.address
+        let published = room
+            .address
             .call(deadline, |reply| StreamMsg::Chat { chat, reply })
-            .await?
+            .await??;
+        match published.event.event {
+            RoomEvent::Chat(line) => Ok(Said {
+                m: line.m,
+                seq: published.event.seq,
+            }),
+            _ => Err(Error::internal(
+                "the room bus answered a chat message with something else",
+            )),
+        }
     }
 }

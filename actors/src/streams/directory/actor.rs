@@ -126,12 +126,14 @@ impl Directory {
             shared: Arc::clone(&self.shared),
             memory: Arc::clone(&entry.memory),
         };
-        ctx.spawn_child_at::<StreamActor>(&entry.address, spec, args).await
+        ctx.spawn_child_at::<StreamActor>(&entry.address, spec, args)
+            .await
     }
 
     fn show(&self) {
-        self.live
-            .set(f64::from(u32::try_from(self.shared.rooms.len()).unwrap_or(u32::MAX)));
+        self.live.set(f64::from(
+            u32::try_from(self.shared.rooms.len()).unwrap_or(u32::MAX),
+        ));
     }
 }
 

@@ -9,7 +9,7 @@ use crate::streams::frame::{Frame, LogFrame, Missed};
 
 /// Most frames in the log lane.
 pub(super) const LOG_FRAMES: usize = 256;
-/// Most bytes in the log lane, unless a single frame is longer.
+/// Most bytes in the log lane, unless the newest tick alone is longer.
 pub(super) const LOG_BYTES: usize = 64 * 1_024;
 /// Most frames in the control lane.
 pub(super) const CONTROL_FRAMES: usize = 16;
@@ -78,16 +78,17 @@ pub(super) struct Lanes {
 }
 
 impl Lanes {
-    /// Queues events. What no longer fits pushes out the oldest, which is then named in one skip; answers how
-    /// many events that cost.
-    pub(super) fn push_log(&mut self, frame: LogFrame, now: Instant) -> u64 {
+    /// Queues the events of one tick. Older ones that no longer fit beside them are shed, oldest first, and
+    /// named in one skip; answers how many events that cost. A tick alone always fits, however long: a viewer
+    /// that had taken everything before has done nothing wrong.
+    pub(super) fn push_log(&mut self, tick: &[LogFrame], now: Instant) -> u64 {
         if self.end.is_some() {
             return 0;
         }
-        self.log_bytes += frame.frame.len();
-        self.log.push_back(frame);
+        self.log_bytes += tick.iter().map(|frame| frame.frame.len()).sum::<usize>();
+        self.log.extend(tick.iter().cloned());
         let mut shed = 0;
-        while self.log.len() > 1 && (self.log.len() > LOG_FRAMES || self.log_bytes > LOG_BYTES) {
+        while self.log.len() > tick.len() && (self.log.len() > LOG_FRAMES || self.log_bytes > LOG_BYTES) {
             shed += self.shed_oldest(now);
         }
         shed
@@ -146,7 +147,9 @@ impl Lanes {
     }
 
     fn shed_oldest(&mut self, now: Instant) -> u64 {
-        let Some(frame) = self.log.pop_front() else { return 0 };
+        let Some(frame) = self.log.pop_front() else {
+            return 0;
+        };
         self.log_bytes -= frame.frame.len();
         self.note_skip(frame.first, frame.last, now);
         frame.last.saturating_sub(frame.first) + 1
@@ -217,12 +220,21 @@ mod tests {
         let mut lanes = Lanes::default();
         let now = Instant::now();
         for seq in 1..=300 {
-            lanes.push_log(frame(seq, seq, 1), now);
+            lanes.push_log(&[frame(seq, seq, 1)], now);
         }
         let taken = lanes.take();
         assert_eq!(taken.log[0], LogItem::Skip(Missed { from: 1, to: 44 }));
         assert_eq!(taken.log.len(), 1 + LOG_FRAMES);
         assert_eq!(taken.end, None);
+    }
+
+    #[test]
+    fn a_long_tick_costs_a_viewer_nothing_who_had_taken_everything() {
+        let mut lanes = Lanes::default();
+        let now = Instant::now();
+        let tick: Vec<_> = (1..=5).map(|seq| frame(seq, seq, 40_000)).collect();
+        assert_eq!(lanes.push_log(&tick, now), 0);
+        assert_eq!(lanes.take().log.len(), 5);
     }
 
     #[test]
@@ -232,7 +244,7 @@ mod tests {
         let mut seq = 1;
         for round in 1..=3 {
             for _ in 0..3 {
-                lanes.push_log(frame(seq, seq, 30_000), now);
+                lanes.push_log(&[frame(seq, seq, 30_000)], now);
                 seq += 1;
             }
             let end = lanes.take().end;
@@ -246,7 +258,7 @@ mod tests {
         let mut lanes = Lanes::default();
         let mut now = Instant::now();
         for seq in 1..=30 {
-            lanes.push_log(frame(seq, seq, 40_000), now);
+            lanes.push_log(&[frame(seq, seq, 40_000)], now);
             if seq % 3 == 0 {
                 assert_eq!(lanes.take().end, None);
             }
@@ -269,10 +281,10 @@ mod tests {
     fn what_was_queued_before_the_end_is_still_given_out_and_nothing_after() {
         let mut lanes = Lanes::default();
         let now = Instant::now();
-        lanes.push_log(frame(1, 1, 1), now);
+        lanes.push_log(&[frame(1, 1, 1)], now);
         lanes.close(End::Closed(CloseReason::Ended));
         lanes.close(End::Lost);
-        lanes.push_log(frame(2, 2, 1), now);
+        lanes.push_log(&[frame(2, 2, 1)], now);
         let taken = lanes.take();
         assert_eq!(taken.log, vec![LogItem::Frame(frame(1, 1, 1))]);
         assert_eq!(taken.end, Some(End::Closed(CloseReason::Ended)));
@@ -301,7 +313,7 @@ mod tests {
                 now += Duration::from_secs(31);
                 let frame = frame(seq, seq + events - 1, padding / usize::try_from(events).unwrap());
                 seq += events;
-                lanes.push_log(frame, now);
+                lanes.push_log(&[frame], now);
                 prop_assert!(lanes.log.len() <= LOG_FRAMES);
                 prop_assert!(lanes.log_bytes <= LOG_BYTES || lanes.log.len() == 1);
                 if take {

@@ -53,14 +53,9 @@ pub fn outbox() -> (OutboxWriter, Outbox) {
 }
 
 impl OutboxWriter {
-    /// Queues events; answers how many events were shed for them.
-    pub fn push_log(&self, frames: &[LogFrame], now: Instant) -> u64 {
-        let mut lanes = self.0.lanes();
-        let shed = frames
-            .iter()
-            .map(|frame| lanes.push_log(frame.clone(), now))
-            .sum();
-        drop(lanes);
+    /// Queues the events of one tick; answers how many older ones were shed for them.
+    pub fn push_log(&self, tick: &[LogFrame], now: Instant) -> u64 {
+        let shed = self.0.lanes().push_log(tick, now);
         self.0.queued.notify_one();
         shed
     }

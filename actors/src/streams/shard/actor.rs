@@ -112,7 +112,8 @@ impl Shard {
 
     fn count_deliveries(&self, frames: usize) {
         let deliveries = frames.saturating_mul(self.viewers.len());
-        self.deliveries.increment(u64::try_from(deliveries).unwrap_or(u64::MAX));
+        self.deliveries
+            .increment(u64::try_from(deliveries).unwrap_or(u64::MAX));
     }
 
     /// A report that does not get through is made again by the next sweep.

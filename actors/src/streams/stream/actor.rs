@@ -183,7 +183,9 @@ impl StreamActor {
             }
         };
         self.pauses.reset();
-        let RoomSubscription { ring, seq, events, .. } = subscription;
+        let RoomSubscription {
+            ring, seq, events, ..
+        } = subscription;
         if let Some(room) = &mut self.room {
             let due = room.caught_up(&ring, seq, Instant::now())?;
             self.flush_when(due, ctx);
@@ -198,7 +200,13 @@ impl StreamActor {
             let ring = Ring::restore(&ring, seq)?;
             let shared = &self.args.shared;
             let budget = shared.settings.deliveries_per_second;
-            self.room = Some(Box::new(Room::new(row.clone(), ring, before, shared.booted_at, budget)));
+            self.room = Some(Box::new(Room::new(
+                row.clone(),
+                ring,
+                before,
+                shared.booted_at,
+                budget,
+            )));
         }
         self.pump(events, ctx);
         self.changed(row, ctx);
@@ -255,7 +263,9 @@ impl StreamActor {
         let deliveries = room.deliveries();
         let mut behind = false;
         for delivery in &deliveries {
-            let Some(shard) = self.shards.get(delivery.shard) else { continue };
+            let Some(shard) = self.shards.get(delivery.shard) else {
+                continue;
+            };
             let msg = ShardMsg::Log {
                 missed: delivery.missed,
                 frames: Arc::clone(&delivery.frames),
@@ -271,7 +281,9 @@ impl StreamActor {
         if room.has_ended() {
             let seq = room.seq();
             for (number, shard) in self.shards.iter().enumerate() {
-                let Some(slot) = room.members.slot_mut(number) else { continue };
+                let Some(slot) = room.members.slot_mut(number) else {
+                    continue;
+                };
                 if !slot.closed && slot.sent == seq {
                     slot.closed = shard.tell(ShardMsg::Close(CloseReason::Ended)).is_ok();
                 }
@@ -308,7 +320,11 @@ impl StreamActor {
             Some(shard) => shard,
             None => self.add_shard(ctx).await?,
         };
-        if self.room.as_ref().is_some_and(|room| room.is_ahead(shard, join.resume.as_ref())) {
+        if self
+            .room
+            .as_ref()
+            .is_some_and(|room| room.is_ahead(shard, join.resume.as_ref()))
+        {
             self.flush(ctx);
         }
         reply.send(self.admit(shard, join));
@@ -388,7 +404,10 @@ impl StreamActor {
             return reply.send(Err(Error::new(Kind::StreamEnded, "the live stream has ended")));
         }
         if self.chats >= self.args.shared.settings.publishes_in_flight {
-            return reply.send(Err(Error::new(Kind::Overloaded, "too many messages are being sent")));
+            return reply.send(Err(Error::new(
+                Kind::Overloaded,
+                "too many messages are being sent",
+            )));
         }
         self.chats += 1;
         let ChatRequest { viewer, key, text } = chat;

@@ -105,7 +105,11 @@ impl StreamActor {
                     Err(_) => self.life.told_viewers = None,
                 }
             }
-            Own::Stored { totals, owner, outcome } => {
+            Own::Stored {
+                totals,
+                owner,
+                outcome,
+            } => {
                 self.life.storing = false;
                 match outcome {
                     Ok(()) => room.stored(totals, owner),
@@ -192,12 +196,18 @@ impl StreamActor {
         } else {
             OWNER_FRESH.min(settings.abandon_after / 4)
         };
-        let Some((totals, owner)) = room.unstored(fresh) else { return };
+        let Some((totals, owner)) = room.unstored(fresh) else {
+            return;
+        };
         self.life.storing = true;
         let (id, shared) = (self.args.id, Arc::clone(&self.args.shared));
         let work = async move { shared.ports.store.touch(id, totals, owner).await };
         ctx.run(work, move |outcome| {
-            StreamMsg::Own(Own::Stored { totals, owner, outcome })
+            StreamMsg::Own(Own::Stored {
+                totals,
+                owner,
+                outcome,
+            })
         });
     }
 
@@ -277,7 +287,10 @@ async fn end_if_abandoned(
     }
     let totals = ViewerTotals { viewers: 0, ..totals };
     let ctx = WriteContext::untracked();
-    let ended = ports.store.end(id, EndedReason::Abandoned, totals, &ctx, now).await?;
+    let ended = ports
+        .store
+        .end(id, EndedReason::Abandoned, totals, &ctx, now)
+        .await?;
     (ports.committed)();
     tracing::info!(stream = %id, "live stream abandoned by its owner, ended");
     Ok(Some(ended.into_inner()))

@@ -59,7 +59,9 @@ impl Members {
 
     /// The shard with room for one more, or `None` when another shard is needed.
     pub(super) fn place(&self) -> Option<usize> {
-        self.slots.iter().position(|slot| slot.viewers.len() < SHARD_VIEWERS)
+        self.slots
+            .iter()
+            .position(|slot| slot.viewers.len() < SHARD_VIEWERS)
     }
 
     /// A new, empty shard that is up to date with event `sent`; answers its number.
@@ -82,7 +84,9 @@ impl Members {
 
     /// A viewer was handed to a shard.
     pub(super) fn joined(&mut self, shard: usize, viewer: ViewerId, owner: bool) {
-        let Some(slot) = self.slots.get_mut(shard) else { return };
+        let Some(slot) = self.slots.get_mut(shard) else {
+            return;
+        };
         if slot.viewers.insert(viewer) {
             self.connected += 1;
             if owner {
@@ -93,7 +97,9 @@ impl Members {
 
     /// A shard's report. One of an earlier incarnation says nothing.
     pub(super) fn report(&mut self, shard: usize, generation: u64, left: &[ViewerId], watching: u64) {
-        let Some(slot) = self.slots.get_mut(shard) else { return };
+        let Some(slot) = self.slots.get_mut(shard) else {
+            return;
+        };
         if slot.generation != generation {
             return;
         }
@@ -108,7 +114,9 @@ impl Members {
 
     /// A new incarnation of a shard has no viewers.
     pub(super) fn restarted(&mut self, shard: usize, generation: u64) {
-        let Some(slot) = self.slots.get_mut(shard) else { return };
+        let Some(slot) = self.slots.get_mut(shard) else {
+            return;
+        };
         if generation <= slot.generation {
             return;
         }

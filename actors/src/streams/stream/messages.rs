@@ -52,7 +52,10 @@ pub(in crate::streams) enum Own {
         outcome: Result<Published>,
     },
     /// Viewers were told a new title or category, or not.
-    Informed { info: RoomInfo, outcome: Result<Published> },
+    Informed {
+        info: RoomInfo,
+        outcome: Result<Published>,
+    },
     /// The end was sequenced, or not.
     EndPublished(Result<Published>),
     /// The tick is over.

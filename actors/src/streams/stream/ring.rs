@@ -3,9 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::domain::Timestamp;
-use crate::error::Result;
 use crate::domain::room::SequencedEvent;
+use crate::error::Result;
 use crate::streams::frame::{EncodedEvent, LogFrame, Missed, ResumeKind, log_frames};
 
 /// Events that are kept at least.
@@ -127,6 +126,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::domain::Timestamp;
     use crate::domain::room::RoomEvent;
 
     fn event(seq: u64, at: i64) -> SequencedEvent {
@@ -175,7 +175,11 @@ mod tests {
         for seq in 1..=600 {
             ring.push(&event(seq, i64::try_from(seq).unwrap())).unwrap();
         }
-        assert_eq!(ring.resume(Some(0), 600).kind, ResumeKind::Ok, "all younger than 120 s");
+        assert_eq!(
+            ring.resume(Some(0), 600).kind,
+            ResumeKind::Ok,
+            "all younger than 120 s"
+        );
         ring.push(&event(601, 600_000)).unwrap();
         let resume = ring.resume(Some(0), 601);
         assert_eq!(resume.missed, Some(Missed { from: 1, to: 89 }));

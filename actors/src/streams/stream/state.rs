@@ -55,7 +55,13 @@ pub(super) struct Room {
 impl Room {
     /// A room as the store, the bus and the incarnation before (`told`, `unique`) left it. The owner could
     /// not show life before `booted`, so that counts as the first sign.
-    pub(super) fn new(row: LiveStream, ring: Ring, before: Before, booted: Timestamp, per_second: u32) -> Self {
+    pub(super) fn new(
+        row: LiveStream,
+        ring: Ring,
+        before: Before,
+        booted: Timestamp,
+        per_second: u32,
+    ) -> Self {
         Self {
             ring,
             tick: Tick::new(per_second),
@@ -95,11 +101,20 @@ impl Room {
         if !any {
             return Ok(None);
         }
-        Ok(Some(if self.has_ended() { Due::Now } else { self.tick.due(now) }))
+        Ok(Some(if self.has_ended() {
+            Due::Now
+        } else {
+            self.tick.due(now)
+        }))
     }
 
     /// Takes what the bus remembers after it was lost for a while; answers as [`Room::heard`].
-    pub(super) fn caught_up(&mut self, ring: &[SequencedEvent], seq: u64, now: Instant) -> Result<Option<Due>> {
+    pub(super) fn caught_up(
+        &mut self,
+        ring: &[SequencedEvent],
+        seq: u64,
+        now: Instant,
+    ) -> Result<Option<Due>> {
         let due = self.heard(ring, now)?;
         self.ring.skip_to(seq);
         Ok(due)
@@ -438,7 +453,14 @@ mod tests {
         assert!(room.next_state().unwrap().is_some());
         room.elsewhere(4);
         assert!(room.next_state().unwrap().is_some());
-        assert_eq!(room.totals(), ViewerTotals { viewers: 5, peak: 5, unique: 1 });
+        assert_eq!(
+            room.totals(),
+            ViewerTotals {
+                viewers: 5,
+                peak: 5,
+                unique: 1
+            }
+        );
     }
 
     #[test]
@@ -448,7 +470,14 @@ mod tests {
         let first = join(&mut room, Some(user));
         join(&mut room, Some(user));
         room.members.report(0, 0, &[first], 0);
-        assert_eq!(room.totals(), ViewerTotals { viewers: 1, peak: 2, unique: 1 });
+        assert_eq!(
+            room.totals(),
+            ViewerTotals {
+                viewers: 1,
+                peak: 2,
+                unique: 1
+            }
+        );
     }
 
     #[test]
@@ -456,7 +485,10 @@ mod tests {
         let mut room = room();
         let limit = Duration::from_secs(600);
         let later = |s| BOOT.plus(Duration::from_secs(s));
-        assert!(!room.is_abandoned(limit, later(599)), "counted from the start of the process");
+        assert!(
+            !room.is_abandoned(limit, later(599)),
+            "counted from the start of the process"
+        );
         assert!(room.is_abandoned(limit, later(600)));
         assert!(!room.is_abandoned(Duration::ZERO, later(600)), "zero is never");
         room.owner_seen(later(300));

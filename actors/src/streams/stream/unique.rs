@@ -47,7 +47,11 @@ impl Unique {
         } else {
             raw
         };
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive, finite count")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a positive, finite count"
+        )]
         let rounded = estimate.round() as u64;
         rounded.max(self.floor)
     }
