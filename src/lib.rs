@@ -16,3 +16,4 @@ pub mod http;
 pub mod listen;
 pub mod shutdown;
 pub mod telemetry;
+pub mod ws;
