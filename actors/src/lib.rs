@@ -5,6 +5,8 @@
 pub mod consumers;
 pub mod domain;
 mod error;
+pub mod feed;
+pub mod invalidation;
 pub mod jobs;
 pub mod loader;
 pub mod ports;

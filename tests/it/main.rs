@@ -1,1 +1,9 @@
 //! Integration tests: one binary, one module per behaviour.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed expectation fails the test"
+)]
+
+mod contract;
