@@ -4,3 +4,4 @@
 //! see actor handles and domain types only; `adapters` sees ports and domain only.
 
 pub mod adapters;
+pub mod http;

@@ -67,7 +67,12 @@ impl PostPosition {
     /// # Errors
     /// `CursorInvalid` when it was altered, or belongs to another author's list.
     pub(super) fn decode(text: &str, key: &CursorKey, author: UserId) -> Result<Self> {
-        let invalid = || Error::new(Kind::CursorInvalid, "the cursor is not one that was given out here");
+        let invalid = || {
+            Error::new(
+                Kind::CursorInvalid,
+                "the cursor is not one that was given out here",
+            )
+        };
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| invalid())?;
         if bytes.len() != POSITION + TAG {
             return Err(invalid());

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::Json;
+use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -16,6 +17,7 @@ use nova_actors::domain::Timestamp;
 use nova_actors::ports::Clock;
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -126,7 +128,11 @@ impl Readiness {
                 .get(name)
                 .filter(|before| before.status == status)
                 .map_or(now, |before| before.since);
-            let check = Check { status, since, detail };
+            let check = Check {
+                status,
+                since,
+                detail,
+            };
             facts.checks.insert(name, check);
         });
     }
@@ -192,14 +198,23 @@ pub struct CheckBody {
 }
 
 /// `/livez`, `/readyz`, `/startupz` and their aliases.
-pub(super) fn router(readiness: Readiness) -> OpenApiRouter {
+pub(super) fn router(readiness: Readiness) -> Router {
+    let aliases = Router::new()
+        .route("/api/v1/health", get(livez))
+        .route("/health/ready", get(readyz));
+    Router::from(documented()).merge(aliases).with_state(readiness)
+}
+
+/// What the health endpoints say of themselves.
+pub(super) fn openapi() -> OpenApi {
+    documented().into_openapi()
+}
+
+fn documented() -> OpenApiRouter<Readiness> {
     OpenApiRouter::new()
         .routes(routes!(livez))
         .routes(routes!(readyz))
         .routes(routes!(startupz))
-        .route("/api/v1/health", get(livez))
-        .route("/health/ready", get(readyz))
-        .with_state(readiness)
 }
 
 /// Whether the process runs

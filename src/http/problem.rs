@@ -141,10 +141,7 @@ impl Problem {
             StatusCode::UNAUTHORIZED => (Code::Unauthorized, "a valid token is required"),
             StatusCode::FORBIDDEN => (Code::Forbidden, "this is not allowed"),
             StatusCode::NOT_FOUND => (Code::NotFound, "nothing is here"),
-            StatusCode::METHOD_NOT_ALLOWED => (
-                Code::MethodNotAllowed,
-                "this path does not have that method",
-            ),
+            StatusCode::METHOD_NOT_ALLOWED => (Code::MethodNotAllowed, "this path does not have that method"),
             StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => {
                 (Code::Timeout, "the deadline passed")
             }

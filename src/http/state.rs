@@ -10,13 +10,14 @@ use axum::http::HeaderValue;
 use nova_actors::Result;
 use nova_actors::domain::{Timestamp, User, UserId};
 
+use nova_actors::feed::FeedHandle;
 use nova_actors::social::SocialHandle;
 
 use nova_actors::users::UsersHandle;
 use tokio::sync::Semaphore;
 
 use super::cursor::CursorKey;
-use super::handles::{FeedHandle, StreamsHandle};
+use super::handles::StreamsHandle;
 use super::health::Readiness;
 
 /// Says whose a token is.

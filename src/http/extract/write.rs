@@ -91,12 +91,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
             && values.next().is_none()
     })
     .map(|key| Some(key.to_owned()))
-    .ok_or_else(|| {
-        Problem::field(
-            "Idempotency-Key",
-            "1 to 255 visible ASCII characters, given once",
-        )
-    })
+    .ok_or_else(|| Problem::field("Idempotency-Key", "1 to 255 visible ASCII characters, given once"))
 }
 
 #[cfg(test)]
@@ -121,10 +116,7 @@ mod tests {
         assert_eq!(key(&[]).unwrap(), None);
         assert_eq!(key(&["abc-1"]).unwrap().as_deref(), Some("abc-1"));
         assert_eq!(key(&["\"abc-1\""]).unwrap().as_deref(), Some("abc-1"));
-        assert_eq!(
-            key(&[&"x".repeat(255)]).unwrap().map(|k| k.len()),
-            Some(255)
-        );
+        assert_eq!(key(&[&"x".repeat(255)]).unwrap().map(|k| k.len()), Some(255));
     }
 
     #[test]

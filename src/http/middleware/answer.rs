@@ -45,7 +45,10 @@ fn panicked(panic: &(dyn Any + Send)) -> Response {
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no text");
-    Problem::from(nova_actors::Error::internal(format!("a handler panicked: {text}"))).into_response()
+    Problem::from(nova_actors::Error::internal(format!(
+        "a handler panicked: {text}"
+    )))
+    .into_response()
 }
 
 /// Replaces the body by the problem document; what the headers say beside it (`Allow`, `Retry-After`) stays.
@@ -112,8 +115,6 @@ fn protect(headers: &mut HeaderMap) {
         ),
     ];
     for (name, value) in DEFAULTS {
-        headers
-            .entry(name)
-            .or_insert(HeaderValue::from_static(value));
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
 }

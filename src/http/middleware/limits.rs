@@ -39,12 +39,7 @@ pub(in crate::http) async fn body(State(state): State<EdgeState>, request: Reque
         return too_large(limit).into_response();
     }
     let (parts, body) = request.into_parts();
-    match timeout(
-        state.settings.body_deadline,
-        Limited::new(body, limit).collect(),
-    )
-    .await
-    {
+    match timeout(state.settings.body_deadline, Limited::new(body, limit).collect()).await {
         Ok(Ok(body)) => {
             let body = Body::from(body.to_bytes());
             next.run(Request::from_parts(parts, body)).await
@@ -58,10 +53,7 @@ pub(in crate::http) async fn body(State(state): State<EdgeState>, request: Reque
 }
 
 fn too_large(limit: usize) -> Problem {
-    Problem::new(
-        Code::TooLarge,
-        format!("the body may have at most {limit} bytes"),
-    )
+    Problem::new(Code::TooLarge, format!("the body may have at most {limit} bytes"))
 }
 
 /// Ends what takes too long. An upgraded connection has been answered by then and is not touched.

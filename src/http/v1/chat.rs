@@ -45,12 +45,12 @@ pub(super) struct ChatHistory {
 #[utoipa::path(get, path = "/streams/{id}/chat", tag = "streams",
     params(
         ("id" = uuid::Uuid, Path, description = "The live stream"),
-        ("before" = Option<i64>, Query, description = "Only messages with a smaller sequence number", minimum = -9_223_372_036_854_775_808_i64, maximum = 9_223_372_036_854_775_807_i64),
-        ("limit" = Option<i64>, Query, description = "1 to 100, 20 when absent; brought into range", minimum = -9_223_372_036_854_775_808_i64, maximum = 9_223_372_036_854_775_807_i64),
+        ("before" = Option<i64>, Query, description = "Only messages with a smaller sequence number"),
+        ("limit" = Option<i64>, Query, description = "1 to 100, 20 when absent; brought into range"),
     ),
     responses(
         (status = 200, description = "A page", body = ChatHistory),
-        (status = 404, response = crate::http::openapi::NotFound),
+        (status = 404, description = "There is nothing under this id"),
     ))]
 pub(super) async fn history(
     State(state): State<EdgeState>,

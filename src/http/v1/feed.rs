@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use nova_actors::domain::PostId;
+use nova_actors::feed::{Explanation, FeedItem, FeedPage, FeedRequest};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -11,7 +12,6 @@ use uuid::Uuid;
 use super::shapes::PostBody;
 use super::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::http::extract::{Member, Query, clamped};
-use crate::http::handles::{Explanation, FeedItem, FeedPage, FeedRequest};
 use crate::http::problem::Problem;
 use crate::http::state::EdgeState;
 
@@ -178,14 +178,14 @@ impl From<Explanation> for ExplanationBody {
 /// Pages of one ranking neither repeat nor skip, whatever is ranked meanwhile.
 #[utoipa::path(get, path = "/feed", tag = "feed", security(("bearer" = [])),
     params(
-        ("limit" = Option<i64>, Query, description = "1 to 100, 20 when absent; brought into range", minimum = -9_223_372_036_854_775_808_i64, maximum = 9_223_372_036_854_775_807_i64),
+        ("limit" = Option<i64>, Query, description = "1 to 100, 20 when absent; brought into range"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
         ("algo" = Option<String>, Query, description = "Ranker to use"),
         ("source" = Option<String>, Query, description = "Where candidates come from, where that may be chosen"),
     ),
     responses(
         (status = 200, description = "A page", body = FeedPageBody),
-        (status = 410, response = crate::http::openapi::Gone),
+        (status = 410, description = "The ranking behind the cursor is gone"),
     ))]
 pub(super) async fn page(
     State(state): State<EdgeState>,
@@ -207,7 +207,7 @@ pub(super) async fn page(
     params(("post_id" = uuid::Uuid, Query, description = "The post")),
     responses(
         (status = 200, description = "The explanation", body = ExplanationBody),
-        (status = 404, response = crate::http::openapi::NotFound),
+        (status = 404, description = "There is nothing under this id"),
     ))]
 pub(super) async fn explain(
     State(state): State<EdgeState>,

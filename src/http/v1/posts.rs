@@ -17,7 +17,11 @@ use crate::http::state::EdgeState;
 /// A post about to be written.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct CreatePost {
-    #[schema(min_length = 1, max_length = 2000, pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$")]
+    #[schema(
+        min_length = 1,
+        max_length = 2000,
+        pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
+    )]
     text: String,
     /// An http or https URL.
     #[schema(max_length = 2048, pattern = r"^https?://[A-Za-z0-9][!-~]*$")]
@@ -32,8 +36,8 @@ pub(super) struct CreatePost {
             ("Location" = String, description = "Path of the post"),
             ("Idempotency-Replayed" = String, description = "`true` when this answer was given before"),
         )),
-        (status = 409, response = crate::http::openapi::Conflict),
-        (status = 422, response = crate::http::openapi::Unprocessable),
+        (status = 409, description = "It cannot be done in this state"),
+        (status = 422, description = "The idempotency key was used with another body"),
     ))]
 pub(super) async fn create(
     State(state): State<EdgeState>,
@@ -56,7 +60,7 @@ pub(super) async fn create(
     params(("id" = uuid::Uuid, Path, description = "The post")),
     responses(
         (status = 200, description = "The post", body = PostBody),
-        (status = 404, response = crate::http::openapi::NotFound),
+        (status = 404, description = "There is nothing under this id"),
     ))]
 pub(super) async fn get(
     State(state): State<EdgeState>,
@@ -71,8 +75,8 @@ pub(super) async fn get(
     params(("id" = uuid::Uuid, Path, description = "The post")),
     responses(
         (status = 204, description = "Deleted"),
-        (status = 403, response = crate::http::openapi::Forbidden),
-        (status = 404, response = crate::http::openapi::NotFound),
+        (status = 403, description = "It is someone else's"),
+        (status = 404, description = "There is nothing under this id"),
     ))]
 pub(super) async fn delete(
     State(state): State<EdgeState>,
@@ -89,7 +93,7 @@ pub(super) async fn delete(
     params(("id" = uuid::Uuid, Path, description = "The post")),
     responses(
         (status = 204, description = "Liked"),
-        (status = 404, response = crate::http::openapi::NotFound),
+        (status = 404, description = "There is nothing under this id"),
     ))]
 pub(super) async fn like(
     State(state): State<EdgeState>,
@@ -106,7 +110,7 @@ pub(super) async fn like(
     params(("id" = uuid::Uuid, Path, description = "The post")),
     responses(
         (status = 204, description = "Not liked"),
-        (status = 404, response = crate::http::openapi::NotFound),
+        (status = 404, description = "There is nothing under this id"),
     ))]
 pub(super) async fn unlike(
     State(state): State<EdgeState>,

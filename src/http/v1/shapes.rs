@@ -1,7 +1,6 @@
 //! Shapes that several answers share. Times are RFC 3339 with milliseconds, ids are UUIDs.
 
-use nova_actors::domain::{Profile, UNKNOWN_USERNAME, User, UserId};
-use nova_actors::social::PostView;
+use nova_actors::domain::{PostView, Profile, UNKNOWN_USERNAME, User, UserId};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;

@@ -11,14 +11,18 @@ use utoipa::ToSchema;
 
 use super::shapes::{StreamBody, StreamSummaryBody};
 use super::{DEFAULT_LIMIT, MAX_LIMIT, PREFIX, created};
-use crate::http::extract::{Id, Member, Query, Trace, ValidJson, Write, clamped};
+use crate::http::extract::{Id, Member, Query, Trace, ValidJson, Viewer, Write, clamped};
 use crate::http::problem::Problem;
 use crate::http::state::EdgeState;
 
 /// A live stream about to start.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct StartStream {
-    #[schema(min_length = 1, max_length = 140, pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$")]
+    #[schema(
+        min_length = 1,
+        max_length = 140,
+        pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
+    )]
     title: String,
     #[schema(max_length = 2000, pattern = r"^[^\u0000]*$")]
     description: Option<String>,
@@ -32,7 +36,11 @@ pub(super) struct StartStream {
 /// What to change; absent fields stay as they are.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct PatchStream {
-    #[schema(min_length = 1, max_length = 140, pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$")]
+    #[schema(
+        min_length = 1,
+        max_length = 140,
+        pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
+    )]
     title: Option<String>,
     /// One of the configured categories.
     category: Option<String>,
@@ -67,13 +75,13 @@ pub(super) struct StreamPage {
 #[utoipa::path(get, path = "/streams", tag = "streams",
     params(
         ("category" = Option<String>, Query, description = "Only this category"),
-        ("page" = Option<i64>, Query, description = "From 1; brought into range", minimum = -9_223_372_036_854_775_808_i64, maximum = 9_223_372_036_854_775_807_i64),
-        ("limit" = Option<i64>, Query, description = "1 to 100, 20 when absent; brought into range", minimum = -9_223_372_036_854_775_808_i64, maximum = 9_223_372_036_854_775_807_i64),
+        ("page" = Option<i64>, Query, description = "From 1; brought into range"),
+        ("limit" = Option<i64>, Query, description = "1 to 100, 20 when absent; brought into range"),
     ),
     responses((status = 200, description = "A page", body = StreamPage)))]
 pub(super) async fn list(
     State(state): State<EdgeState>,
-    _viewer: crate::http::extract::Viewer,
+    _viewer: Viewer,
     query: Query,
 ) -> Result<Json<StreamPage>, Problem> {
     let category = query.text("category")?.map(str::to_owned);
@@ -103,8 +111,8 @@ pub(super) async fn list(
             ("Location" = String, description = "Path of the live stream"),
             ("Idempotency-Replayed" = String, description = "`true` when this answer was given before"),
         )),
-        (status = 409, response = crate::http::openapi::Conflict),
-        (status = 422, response = crate::http::openapi::Unprocessable),
+        (status = 409, description = "It cannot be done in this state"),
+        (status = 422, description = "The idempotency key was used with another body"),
     ))]
 pub(super) async fn start(
     State(state): State<EdgeState>,
@@ -134,11 +142,11 @@ pub(super) async fn start(
     params(("id" = uuid::Uuid, Path, description = "The live stream")),
     responses(
         (status = 200, description = "The live stream", body = StreamBody),
-        (status = 404, response = crate::http::openapi::NotFound),
+        (status = 404, description = "There is nothing under this id"),
     ))]
 pub(super) async fn get(
     State(state): State<EdgeState>,
-    _viewer: crate::http::extract::Viewer,
+    _viewer: Viewer,
     Id(id): Id<StreamId>,
 ) -> Result<Json<StreamBody>, Problem> {
     Ok(Json(state.streams.get(id).await?.into()))
@@ -149,9 +157,9 @@ pub(super) async fn get(
     params(("id" = uuid::Uuid, Path, description = "The live stream")),
     responses(
         (status = 200, description = "As changed", body = StreamBody),
-        (status = 403, response = crate::http::openapi::Forbidden),
-        (status = 404, response = crate::http::openapi::NotFound),
-        (status = 409, response = crate::http::openapi::Conflict),
+        (status = 403, description = "It is someone else's"),
+        (status = 404, description = "There is nothing under this id"),
+        (status = 409, description = "It cannot be done in this state"),
     ))]
 pub(super) async fn patch(
     State(state): State<EdgeState>,
@@ -176,8 +184,8 @@ pub(super) async fn patch(
     params(("id" = uuid::Uuid, Path, description = "The live stream")),
     responses(
         (status = 200, description = "As ended", body = StreamBody),
-        (status = 403, response = crate::http::openapi::Forbidden),
-        (status = 404, response = crate::http::openapi::NotFound),
+        (status = 403, description = "It is someone else's"),
+        (status = 404, description = "There is nothing under this id"),
     ))]
 pub(super) async fn end(
     State(state): State<EdgeState>,
@@ -196,9 +204,9 @@ pub(super) async fn end(
     params(("id" = uuid::Uuid, Path, description = "The live stream")),
     responses(
         (status = 204, description = "Noted"),
-        (status = 403, response = crate::http::openapi::Forbidden),
-        (status = 404, response = crate::http::openapi::NotFound),
-        (status = 409, response = crate::http::openapi::Conflict),
+        (status = 403, description = "It is someone else's"),
+        (status = 404, description = "There is nothing under this id"),
+        (status = 409, description = "It cannot be done in this state"),
     ))]
 pub(super) async fn heartbeat(
     State(state): State<EdgeState>,

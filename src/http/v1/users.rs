@@ -38,7 +38,7 @@ pub(super) async fn me(
     params(("id" = uuid::Uuid, Path, description = "The person")),
     responses(
         (status = 200, description = "The profile", body = UserBody),
-        (status = 404, response = crate::http::openapi::NotFound),
+        (status = 404, description = "There is nothing under this id"),
     ))]
 pub(super) async fn get(
     State(state): State<EdgeState>,
@@ -54,12 +54,12 @@ pub(super) async fn get(
 #[utoipa::path(get, path = "/users/{id}/posts", tag = "users",
     params(
         ("id" = uuid::Uuid, Path, description = "The person"),
-        ("limit" = Option<i64>, Query, description = "1 to 100, 20 when absent; brought into range", minimum = -9_223_372_036_854_775_808_i64, maximum = 9_223_372_036_854_775_807_i64),
+        ("limit" = Option<i64>, Query, description = "1 to 100, 20 when absent; brought into range"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ),
     responses(
         (status = 200, description = "A page", body = PostPage),
-        (status = 404, response = crate::http::openapi::NotFound),
+        (status = 404, description = "There is nothing under this id"),
     ))]
 pub(super) async fn posts(
     State(state): State<EdgeState>,
@@ -99,7 +99,7 @@ pub(super) async fn posts(
     params(("id" = uuid::Uuid, Path, description = "The person")),
     responses(
         (status = 204, description = "Followed"),
-        (status = 404, response = crate::http::openapi::NotFound),
+        (status = 404, description = "There is nothing under this id"),
     ))]
 pub(super) async fn follow(
     State(state): State<EdgeState>,
@@ -119,7 +119,7 @@ pub(super) async fn follow(
     params(("id" = uuid::Uuid, Path, description = "The person")),
     responses(
         (status = 204, description = "Not followed"),
-        (status = 404, response = crate::http::openapi::NotFound),
+        (status = 404, description = "There is nothing under this id"),
     ))]
 pub(super) async fn unfollow(
     State(state): State<EdgeState>,
