@@ -1,6 +1,6 @@
 //! Opening the listeners; a taken port is told in terms of what to change.
 
-use std::io::ErrorKind;
+use std::io;
 use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
@@ -12,15 +12,21 @@ use crate::failure::Failure;
 /// # Errors
 /// A dependency failure that names the address, the flag and the key.
 pub async fn listen(addr: SocketAddr, flag: &str, key: &str) -> Result<TcpListener, Failure> {
-    TcpListener::bind(addr).await.map_err(|e| {
-        let why = match e.kind() {
-            ErrorKind::AddrInUse => format!("port {} is taken", addr.port()),
-            _ => e.to_string(),
-        };
-        Failure::dependency(format!(
-            "cannot listen on {addr}: {why}; choose another address with {flag} ({key})"
-        ))
-    })
+    TcpListener::bind(addr)
+        .await
+        .map_err(|e| cannot_listen(addr, &e, flag, key))
+}
+
+/// What to say when listening on `addr` failed with `error`.
+#[must_use]
+pub fn cannot_listen(addr: SocketAddr, error: &io::Error, flag: &str, key: &str) -> Failure {
+    let why = match error.kind() {
+        io::ErrorKind::AddrInUse => format!("port {} is taken", addr.port()),
+        _ => error.to_string(),
+    };
+    Failure::dependency(format!(
+        "cannot listen on {addr}: {why}; choose another address with {flag} ({key})"
+    ))
 }
 
 #[cfg(test)]
