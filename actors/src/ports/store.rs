@@ -43,7 +43,7 @@ pub trait StreamStore: Send + Sync {
         now: Timestamp,
     ) -> Result<Written<LiveStream>>;
     /// Ends a live stream with its `stream.ended` outbox row. Ending twice changes nothing and answers with
-    /// the stream as it ended: `Written::Replayed`.
+    /// the stream as it ended: `Written::Replayed`. Peak and unique viewers never go down.
     ///
     /// # Errors
     /// `NotFound`.
@@ -61,7 +61,7 @@ pub trait StreamStore: Send + Sync {
     /// `NotFound`, `StreamEnded`.
     async fn patch(&self, id: StreamId, patch: &StreamPatch, now: Timestamp) -> Result<LiveStream>;
     /// Stores viewer figures and, when given, a sign of life of the owner, of a running live stream.
-    /// One that has ended is left as it is.
+    /// One that has ended is left as it is. Peak, unique viewers and the sign of life never go back.
     async fn touch(&self, id: StreamId, totals: ViewerTotals, owner_seen_at: Option<Timestamp>)
     -> Result<()>;
     /// The live streams that exist among `ids`, in one query; empty input asks nothing.
@@ -138,6 +138,8 @@ pub trait PostReader: Send + Sync {
         per_author: u32,
         limit: u32,
     ) -> Result<Vec<Candidate>>;
+    /// People who follow `author`, by id ascending, strictly after `after`.
+    async fn followers(&self, author: UserId, after: Option<UserId>, limit: u32) -> Result<Vec<UserId>>;
 }
 
 /// A committed outbox row that the log has not acknowledged yet.

@@ -18,7 +18,10 @@ impl ManualClock {
     /// Shows `start` now. Must be made inside of the runtime whose clock it follows.
     #[must_use]
     pub fn starting_at(start: Timestamp) -> Self {
-        Self { start, begun: Instant::now() }
+        Self {
+            start,
+            begun: Instant::now(),
+        }
     }
 }
 

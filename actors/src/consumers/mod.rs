@@ -1,0 +1,3 @@
+//! Consumers of the event log, one supervised actor each.
+
+pub mod cdc;
