@@ -202,8 +202,7 @@ impl Snapshot {
             } = entry.candidate;
             out.put_slice(post_id.uuid().as_bytes());
             put_varint(&mut out, authors.get(&author_id).copied().unwrap_or_default());
-            let age = self.origin.built_at.millis().wrapping_sub(created_at.millis());
-            put_varint(&mut out, zigzag(age));
+            put_varint(&mut out, zigzag(created_at.millis().wrapping_sub(stamp(post_id))));
             out.put_f64_le(entry.score);
             let PostFeatures {
                 likes,
@@ -232,10 +231,16 @@ impl Snapshot {
             .map(|_| input.uuid().map(UserId::from_uuid))
             .collect::<Option<Vec<_>>>()?;
         let entries = (0..input.length()?)
-            .map(|_| input.entry(&authors, origin.built_at))
+            .map(|_| input.entry(&authors))
             .collect::<Option<Vec<_>>>()?;
         input.0.is_empty().then_some(Self { origin, entries })
     }
+}
+
+/// The time in a UUIDv7, in epoch milliseconds. A post is written at about that time, so the difference takes a
+/// byte or two.
+fn stamp(id: PostId) -> i64 {
+    (id.uuid().as_u128() >> 80) as i64
 }
 
 fn put_varint(out: &mut BytesMut, mut number: u64) {
@@ -295,16 +300,16 @@ impl<'a> Input<'a> {
         (length <= self.0.len()).then_some(length)
     }
 
-    fn entry(&mut self, authors: &[UserId], built_at: Timestamp) -> Option<Entry> {
+    fn entry(&mut self, authors: &[UserId]) -> Option<Entry> {
         let post_id = PostId::from_uuid(self.uuid()?);
         let author_id = *authors.get(usize::try_from(self.varint()?).ok()?)?;
-        let age = unzigzag(self.varint()?);
+        let delay = unzigzag(self.varint()?);
         let score = f64::from_le_bytes(self.take(8)?.try_into().ok()?);
         Some(Entry {
             candidate: Candidate {
                 post_id,
                 author_id,
-                created_at: Timestamp::from_millis(built_at.millis().wrapping_sub(age)),
+                created_at: Timestamp::from_millis(stamp(post_id).wrapping_add(delay)),
             },
             score,
             features: PostFeatures {
@@ -392,16 +397,22 @@ mod tests {
         assert!(!sources.contains(Source::Trending));
     }
 
+    /// A post whose id was made a moment before it was stored.
+    fn candidate(ms: i64, author_id: UserId) -> Candidate {
+        let random = Uuid::new_v4().as_u128() >> 48;
+        Candidate {
+            post_id: PostId::from_uuid(Uuid::from_u128(((ms as u128) << 80) | random)),
+            author_id,
+            created_at: Timestamp::from_millis(ms + 3),
+        }
+    }
+
     #[test]
     fn a_usual_snapshot_stays_within_its_budget() {
         let now = Timestamp::from_millis(1_700_000_000_000);
         let authors: Vec<UserId> = (0..60).map(|_| UserId::new()).collect();
         let entries = (0..300_u64).map(|n| Entry {
-            candidate: Candidate {
-                post_id: PostId::new(),
-                author_id: authors[n as usize % 60],
-                created_at: Timestamp::from_millis(now.millis() - 700_000 * n as i64),
-            },
+            candidate: candidate(now.millis() - 700_000 * n as i64, authors[n as usize % 60]),
             score: 1.0 / (n + 1) as f64,
             features: PostFeatures {
                 likes: n * 3,
