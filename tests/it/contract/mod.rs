@@ -2,4 +2,5 @@
 
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
+mod analytics;
 mod store;
