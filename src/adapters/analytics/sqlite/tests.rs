@@ -85,7 +85,7 @@ async fn a_dead_letter_is_kept_as_it_came() {
         reason: "not JSON".to_owned(),
     });
     analytics.apply(&batch).await.unwrap();
-    let kept: Vec<(i64, Vec<u8>, Vec<u8>, String, String)> = sqlx::query_as(
+    let kept = sqlx::query_as::<_, (i64, Vec<u8>, Vec<u8>, String, String)>(
         "select record_offset, record_key, record_value, headers, reason from dead_letters
          where pipeline = 'cdc' and topic = 'cdc.posts' and partition = 0",
     )
