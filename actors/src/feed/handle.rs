@@ -18,7 +18,6 @@ use crate::ports::analytics::FeedSource;
 use crate::ports::store::PostReader;
 use crate::ports::{Cache, Clock};
 use crate::runtime::{GroupSpec, Pool, Reply};
-use crate::social::FollowObserver;
 
 /// Messages that wait for one worker; more are refused.
 const MAILBOX: usize = 1_024;
@@ -126,19 +125,5 @@ impl FeedHandle {
 
     async fn ask<T>(&self, reader: UserId, make: impl FnOnce(Reply<Result<T>>) -> RankerMsg) -> Result<T> {
         self.workers.for_key(&reader).call(self.deadline, make).await?
-    }
-}
-
-impl FollowObserver for FeedHandle {
-    /// In order: a page that is asked for after this was called shows the change as soon as analytics does.
-    fn follows_changed(&self, user: UserId) {
-        let (reply, _) = Reply::channel();
-        let told = self
-            .workers
-            .for_key(&user)
-            .tell(RankerMsg::MarkDirty { reader: user, reply });
-        if let Err(error) = told {
-            tracing::warn!(%error, "a feed could not be marked; it changes with its time to live");
-        }
     }
 }

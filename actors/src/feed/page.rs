@@ -13,9 +13,8 @@ use super::saturation::broken;
 use super::settings::FeedSettings;
 use super::snapshot::{Entry, NO_POSTS, Snapshot, Watermark};
 use crate::domain::feed::{Rung, Source};
-use crate::domain::{PostId, Timestamp, UserId};
+use crate::domain::{PostId, PostView, Timestamp, UserId};
 use crate::error::Result;
-use crate::social::{PostView, PostViews};
 
 /// A page with many posts that are gone is filled up with later ones in at most this many look-ups; it may
 /// be short then.
@@ -26,13 +25,6 @@ const LOOKUPS: usize = 4;
 pub trait Hydrate: Send + Sync {
     /// The posts that exist among `ids`.
     async fn hydrate(&self, ids: &[PostId], viewer: UserId) -> Result<HashMap<PostId, PostView>>;
-}
-
-#[async_trait]
-impl Hydrate for PostViews {
-    async fn hydrate(&self, ids: &[PostId], viewer: UserId) -> Result<HashMap<PostId, PostView>> {
-        self.posts(ids, Some(viewer)).await
-    }
 }
 
 /// A post of a feed.

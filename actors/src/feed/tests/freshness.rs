@@ -9,7 +9,6 @@ use super::world::{HOUR, Mood, World, ids};
 use crate::domain::feed::Rung;
 use crate::error::Kind;
 use crate::feed::FeedSettings;
-use crate::social::FollowObserver;
 
 /// Beyond the soft time to live, whatever the jitter.
 const STALE: Duration = Duration::from_secs(133);
@@ -108,7 +107,7 @@ async fn a_new_follow_is_in_the_next_page() {
     world.page().await;
     advance(Duration::from_millis(5)).await;
     let newcomer = world.followed_post(Duration::ZERO);
-    world.feed.follows_changed(world.reader);
+    world.feed.mark_dirty(world.reader).await.unwrap();
     assert_eq!(ids(&world.page().await), [newcomer, post]);
 }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::time::sleep;
 
 use crate::domain::feed::{Candidate, PostFeatures};
-use crate::domain::{Post, PostId, Timestamp, User, UserId};
+use crate::domain::{Post, PostId, PostView, Timestamp, User, UserId};
 use crate::error::{Error, Result};
 use crate::feed::{CursorKey, FeedArgs, FeedHandle, FeedPage, FeedRequest, FeedSettings, Hydrate};
 use crate::ports::analytics::{Features, FeedSource};
@@ -18,7 +18,6 @@ use crate::ports::store::PostReader;
 use crate::ports::{Cache, Clock};
 use crate::runtime::tree::Life;
 use crate::runtime::{GroupSpec, Root};
-use crate::social::PostView;
 use crate::testing::ManualClock;
 
 pub(super) const HOUR: Duration = Duration::from_secs(3_600);
