@@ -157,7 +157,12 @@ impl ActorSystem {
         };
         let streams = StreamsHandle::new(stream_ports, settings.streams.clone());
         let users_handle = UsersHandle::new(Arc::clone(&ports.users), users, Arc::clone(&ports.clock));
-        let handles = Handles { streams: streams.clone(), users: users_handle, social, feed };
+        let handles = Handles {
+            streams: streams.clone(),
+            users: users_handle,
+            social,
+            feed,
+        };
         let root = GroupSpec::new("root")
             .group(loaders)
             .group(publisher)

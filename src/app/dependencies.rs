@@ -33,14 +33,24 @@ pub(super) struct Dependencies {
 impl Dependencies {
     pub(super) fn new(world: &World, readiness: Readiness) -> Self {
         let ports = world.ports();
-        Self { store: ports.pending, log: ports.source, analytics: ports.candidates, readiness }
+        Self {
+            store: ports.pending,
+            log: ports.source,
+            analytics: ports.candidates,
+            readiness,
+        }
     }
 
     /// Adds the probe to a group.
     pub(super) fn supervise(self, group: GroupSpec, clock: Arc<dyn Clock>) -> GroupSpec {
         let name = "job/dependencies";
         let address = Address::vacant(PeriodicJob::KIND, name, 16);
-        let args = PeriodicJobArgs { job: Arc::new(self), every: EVERY, deadline: EVERY * 2, clock };
+        let args = PeriodicJobArgs {
+            job: Arc::new(self),
+            every: EVERY,
+            deadline: EVERY * 2,
+            clock,
+        };
         group.child::<PeriodicJob>(&address, ChildSpec::permanent(name), args)
     }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::response::IntoResponse;
 use nova_actors::ports::Clock;
 use nova_actors::runtime::GroupSpec;
 use nova_actors::runtime::tree::ActorTree;
@@ -28,8 +29,8 @@ use crate::data_dir::DataDir;
 use crate::demo::{self, DemoChat, Progress, Stores, Talker};
 use crate::failure::Failure;
 use crate::http::{
-    BindError, CursorKey, DevTokens, Edge, EdgeState, Phase, Problem, Readiness, Server, internal_router, page,
-    public_router,
+    BindError, CursorKey, DevTokens, Edge, EdgeState, Phase, Problem, Readiness, Server, internal_router,
+    page, public_router,
 };
 use crate::shutdown::Drain;
 use crate::telemetry::Metrics;
@@ -64,7 +65,10 @@ pub struct App {
 
 impl std::fmt::Debug for App {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("App").field("http", &self.http).field("internal", &self.internal).finish_non_exhaustive()
+        f.debug_struct("App")
+            .field("http", &self.http)
+            .field("internal", &self.internal)
+            .finish_non_exhaustive()
     }
 }
 
@@ -93,8 +97,11 @@ impl App {
 
         let (sockets, close_sockets) = (TaskTracker::new(), CancellationToken::new());
         let edge = edge(config, data, system.handles(), readiness.clone())?;
-        let more = page::router(Problem::not_found)
-            .merge(ws::router(sockets_context(config, &edge, (sockets.clone(), close_sockets.clone()))));
+        let more = page::router(|| Problem::not_found().into_response()).merge(ws::router(sockets_context(
+            config,
+            &edge,
+            (sockets.clone(), close_sockets.clone()),
+        )));
         let public_routes = public_router(&edge, more)?;
         let internal_routes = internal_router(&edge, system.tree(), metrics.prometheus());
         readiness.enter(Phase::Serving);
@@ -143,7 +150,14 @@ impl App {
     /// # Errors
     /// An internal failure when the actors have given up: whoever runs the process starts it again.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Failure> {
-        let Self { http, internal, public_routes, internal_routes, system, .. } = self;
+        let Self {
+            http,
+            internal,
+            public_routes,
+            internal_routes,
+            system,
+            ..
+        } = self;
         let (stop_http, stop_internal) = (CancellationToken::new(), CancellationToken::new());
         let (requests, others) = (TaskTracker::new(), TaskTracker::new());
         requests.spawn(http.serve(public_routes, stop_http.clone()));
@@ -164,14 +178,22 @@ impl App {
         requests.close();
         drain.phase("requests", share, requests.wait()).await;
         let left = drain.remaining();
-        drain.phase("actors", left, async { system.drain(left).await; }).await;
+        drain
+            .phase("actors", left, async {
+                system.drain(left).await;
+            })
+            .await;
         drain.phase("databases", share, self.world.close()).await;
         stop_internal.cancel();
         others.close();
-        drain.phase("internal listener", Duration::from_secs(1), others.wait()).await;
+        drain
+            .phase("internal listener", Duration::from_secs(1), others.wait())
+            .await;
         let cut_short = drain.finish();
         if gave_up {
-            return Err(Failure::internal("an actor failed too often and the actors have given up; see the log"));
+            return Err(Failure::internal(
+                "an actor failed too often and the actors have given up; see the log",
+            ));
         }
         info!(?cut_short, "Nova stopped");
         Ok(())
@@ -182,15 +204,23 @@ impl App {
 ///
 /// # Errors
 /// An internal failure when it cannot be written as JSON.
-pub fn openapi() -> Result<String, Failure> {
-    serde_json::to_string_pretty(&crate::http::openapi())
+pub fn openapi(config: &Config) -> Result<String, Failure> {
+    // The development key is what makes development tokens a part of the API.
+    let document = crate::http::openapi(&config.streams.categories, config.auth.keys.is_none());
+    serde_json::to_string_pretty(&document)
         .map_err(|e| Failure::internal(format!("the OpenAPI document cannot be written: {e}")))
 }
 
 fn taken(error: &BindError, flag: &str, key: &str) -> Failure {
     let addr = error.address;
-    let why = if error.is_taken() { format!("port {} is taken", addr.port()) } else { error.source.to_string() };
-    Failure::dependency(format!("cannot listen on {addr}: {why}; choose another address with {flag} ({key})"))
+    let why = if error.is_taken() {
+        format!("port {} is taken", addr.port())
+    } else {
+        error.source.to_string()
+    };
+    Failure::dependency(format!(
+        "cannot listen on {addr}: {why}; choose another address with {flag} ({key})"
+    ))
 }
 
 /// Makes the demo world when asked to; its conversation when that is asked for, too.
@@ -204,10 +234,16 @@ async fn demo_chat(
         return Ok(None);
     }
     let ports = world.ports();
-    let stores = Stores { users: ports.users, streams: ports.streams, social: ports.social };
+    let stores = Stores {
+        users: ports.users,
+        streams: ports.streams,
+        social: ports.social,
+    };
     let (issuer, categories) = (&config.auth.issuer, &config.streams.categories);
     let made = demo::seed(&stores, issuer, categories, clock.now(), &Progress::on_terminal()).await?;
-    Ok(options.demo_chat.then(|| DemoChat::in_world(DEMO_CHAT_SEED, &made)))
+    Ok(options
+        .demo_chat
+        .then(|| DemoChat::in_world(DEMO_CHAT_SEED, &made)))
 }
 
 /// Actors that belong to the process rather than to the product.
@@ -224,12 +260,19 @@ fn process_group(
     }
 }
 
-fn edge(config: &Config, data: &DataDir, handles: &Handles, readiness: Readiness) -> Result<EdgeState, Failure> {
+fn edge(
+    config: &Config,
+    data: &DataDir,
+    handles: &Handles,
+    readiness: Readiness,
+) -> Result<EdgeState, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (verifier, issuer) = auth::from_config(&config.auth, data, &clock)?;
-    let authenticator: Arc<dyn Authenticate> = Arc::new(Gatekeeper::new(verifier.clone(), handles.users.clone()));
-    let dev_tokens = issuer
-        .map(|issuer| Arc::new(DevIssuer::new(issuer, verifier, handles.users.clone())) as Arc<dyn DevTokens>);
+    let authenticator: Arc<dyn Authenticate> =
+        Arc::new(Gatekeeper::new(verifier.clone(), handles.users.clone()));
+    let dev_tokens = issuer.map(|issuer| {
+        Arc::new(DevIssuer::new(issuer, verifier, handles.users.clone())) as Arc<dyn DevTokens>
+    });
     Ok(EdgeState::new(Edge {
         streams: handles.streams.clone(),
         users: handles.users.clone(),
@@ -243,8 +286,18 @@ fn edge(config: &Config, data: &DataDir, handles: &Handles, readiness: Readiness
     }))
 }
 
-fn sockets_context(config: &Config, edge: &EdgeState, life: (TaskTracker, CancellationToken)) -> Arc<WsContext> {
-    let problem = Arc::new(|error| axum::response::IntoResponse::into_response(Problem::from(error)));
+fn sockets_context(
+    config: &Config,
+    edge: &EdgeState,
+    life: (TaskTracker, CancellationToken),
+) -> Arc<WsContext> {
+    let problem = Arc::new(|error| Problem::from(error).into_response());
     let (streams, auth) = (edge.streams.clone(), Arc::clone(&edge.authenticator));
-    Arc::new(WsContext::new(streams, auth, problem, settings::sockets(config), life))
+    Arc::new(WsContext::new(
+        streams,
+        auth,
+        problem,
+        settings::sockets(config),
+        life,
+    ))
 }

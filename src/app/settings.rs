@@ -27,7 +27,10 @@ const RETENTION_EVERY: Duration = Duration::from_secs(3_600);
 /// The topics of the embedded log: those that something writes.
 pub(super) fn topics() -> Vec<TopicSpec> {
     let captured = CapturedTable::ALL.map(CapturedTable::topic);
-    let topic = |name: &str| TopicSpec { name: name.to_owned(), partitions: 3 };
+    let topic = |name: &str| TopicSpec {
+        name: name.to_owned(),
+        partitions: 3,
+    };
     captured.into_iter().chain(["streams"]).map(topic).collect()
 }
 
@@ -43,7 +46,10 @@ pub(super) fn actors(config: &Config, data: &DataDir) -> Result<Settings, Failur
         open_ms: config.breaker.open_ms,
     };
     Ok(Settings {
-        streams: StreamSettings { abandon_after: config.streams.abandon_after, ..StreamSettings::default() },
+        streams: StreamSettings {
+            abandon_after: config.streams.abandon_after,
+            ..StreamSettings::default()
+        },
         feed: FeedSettings {
             allow_source_override: config.feed.allow_source_override,
             soft_ttl: config.feed.fresh,
@@ -53,8 +59,14 @@ pub(super) fn actors(config: &Config, data: &DataDir) -> Result<Settings, Failur
         },
         cursor_key: CursorKey::new(&data.cursor_key(config.cursor_key.as_ref())?)?,
         loaders: LoaderSettings::default(),
-        relay: RelaySettings { retry, ..RelaySettings::default() },
-        cdc: CdcSettings { retry, ..CdcSettings::default() },
+        relay: RelaySettings {
+            retry,
+            ..RelaySettings::default()
+        },
+        cdc: CdcSettings {
+            retry,
+            ..CdcSettings::default()
+        },
         social_workers: SOCIAL_WORKERS,
         write_deadline: WRITE_DEADLINE,
         topics: topics().into_iter().map(|topic| topic.name).collect(),
@@ -78,10 +90,15 @@ pub(super) fn edge(config: &Config) -> Result<EdgeSettings, Failure> {
             .map_err(|_| Failure::config(format!("http.cors.allowed_origins: {origin:?} is no origin")))
     };
     Ok(EdgeSettings {
-        body_limit: config.http.body_limit.get(),
+        body_limit: config.http.body_limit.0,
         body_deadline: config.http.body_deadline,
         max_in_flight: config.http.max_in_flight,
-        allowed_origins: config.http.allowed_origins.iter().map(origin).collect::<Result<_, _>>()?,
+        allowed_origins: config
+            .http
+            .allowed_origins
+            .iter()
+            .map(origin)
+            .collect::<Result<_, _>>()?,
         ..EdgeSettings::with_categories(config.streams.categories.clone())
     })
 }

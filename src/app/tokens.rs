@@ -38,7 +38,11 @@ pub(super) struct DevIssuer {
 
 impl DevIssuer {
     pub(super) const fn new(issuer: TokenIssuer, verifier: TokenVerifier, users: UsersHandle) -> Self {
-        Self { issuer, verifier, users }
+        Self {
+            issuer,
+            verifier,
+            users,
+        }
     }
 }
 
@@ -48,6 +52,10 @@ impl DevTokens for DevIssuer {
         let access_token = self.issuer.mint(username)?;
         let verified = self.verifier.verify(&access_token)?;
         let user = self.users.identify(&verified.identity).await?;
-        Ok(DevToken { access_token, user_id: user.id, expires_in: DEV_TOKEN_LIFETIME })
+        Ok(DevToken {
+            access_token,
+            user_id: user.id,
+            expires_in: DEV_TOKEN_LIFETIME,
+        })
     }
 }

@@ -38,7 +38,14 @@ impl World {
         let analytics = Arc::new(SqliteAnalytics::open(&data.analytics.path(&data.dir)).await?);
         let rooms = Arc::new(MemoryRoomBus::new(Arc::new(log.journal()), Arc::clone(clock)));
         let cache = Arc::new(MemoryCache::new(FEED_CACHE));
-        Ok(Self { store, log, analytics, rooms, cache, clock: Arc::clone(clock) })
+        Ok(Self {
+            store,
+            log,
+            analytics,
+            rooms,
+            cache,
+            clock: Arc::clone(clock),
+        })
     }
 
     /// The world as the actors see it.

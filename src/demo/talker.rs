@@ -51,7 +51,11 @@ impl Talker {
     #[must_use]
     pub fn supervise(group: GroupSpec, streams: StreamsHandle, chat: DemoChat) -> GroupSpec {
         let address = Address::vacant(Self::KIND, "demo", 16);
-        group.child::<Self>(&address, ChildSpec::permanent("demo"), TalkerArgs { streams, chat })
+        group.child::<Self>(
+            &address,
+            ChildSpec::permanent("demo"),
+            TalkerArgs { streams, chat },
+        )
     }
 
     fn next_line(&mut self, ctx: &mut Ctx<Self>) {
@@ -81,7 +85,11 @@ impl Actor for Talker {
             MsgKind::Say(line) => {
                 let streams = self.args.streams.clone();
                 let work = async move {
-                    let chat = ChatRequest { viewer: line.viewer(), key: None, text: line.text.to_owned() };
+                    let chat = ChatRequest {
+                        viewer: line.viewer(),
+                        key: None,
+                        text: line.text.to_owned(),
+                    };
                     let said = streams.say(line.stream, chat).await.map(drop);
                     (line, said)
                 };
