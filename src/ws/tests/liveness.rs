@@ -22,7 +22,7 @@ async fn a_client_that_never_says_anything_is_closed_after_two_heartbeats() {
     let frames = hostile::read_to_end(&mut socket).await;
     assert_eq!(hostile::close_code(&frames), Some(4003));
     assert!(
-        (50..=53).contains(&begun.elapsed().as_secs()),
+        (50..=55).contains(&begun.elapsed().as_secs()),
         "{:?}",
         begun.elapsed()
     );
@@ -103,19 +103,30 @@ async fn a_client_that_reads_nothing_is_closed_as_slow_and_its_neighbour_sees_ev
     let mut ana = scene.join(Some("ana")).await;
     let mut stalled = scene.socket(Some(scene.stream.id));
     hostile::write(&mut stalled, &hostile::text(r#"{"op":"hello"}"#)).await;
-    let text = "x".repeat(400);
-    let mut id = 0;
-    loop {
-        id += 1;
-        ana.chat(id, &text).await;
-        let log = ana.next("log").await;
-        assert_eq!(log["seq"], json!([id, id]));
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        let view = scene.world.streams.get(scene.stream.id).await.unwrap();
-        if id > 2 && view.viewers == 1 {
-            break;
+    let chat = nova_actors::streams::ChatRequest {
+        viewer: scene.owner.clone(),
+        key: None,
+        text: "x".repeat(500),
+    };
+    let begun = Instant::now();
+    let (mut said, mut seen) = (0, 0);
+    while said < 100 || scene.world.streams.get(scene.stream.id).await.unwrap().viewers > 1 {
+        for _ in 0..20 {
+            said = scene
+                .world
+                .streams
+                .say(scene.stream.id, chat.clone())
+                .await
+                .unwrap()
+                .seq;
         }
-        assert!(id < 100, "never closed");
+        while seen < said {
+            let log = ana.next("log").await;
+            assert_eq!(log["seq"][0], seen + 1, "nothing is skipped");
+            seen = log["seq"][1].as_u64().unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert!(begun.elapsed() < Duration::from_secs(15), "never closed");
     }
     assert_eq!(
         hostile::close_code(&hostile::read_to_end(&mut stalled).await),

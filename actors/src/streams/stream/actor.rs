@@ -4,11 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::metrics::{Gauge, Histogram, gauge, histogram};
+use ::metrics::{Histogram, histogram};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
+use super::gauge::ViewerGauge;
 use super::life::Life;
 use super::messages::{Own, StreamMsg};
 use super::ring::Ring;
@@ -374,31 +375,4 @@ async fn subscribe(shared: &Shared, id: StreamId) -> Result<Option<(LiveStream, 
     };
     let subscription = shared.ports.bus.subscribe(id, &row.epoch).await?;
     Ok(Some((row, subscription)))
-}
-
-/// This room's part of the gauge, given back when the actor goes, however it goes.
-pub(super) struct ViewerGauge {
-    gauge: Gauge,
-    shown: u32,
-}
-
-impl ViewerGauge {
-    fn new() -> Self {
-        Self {
-            gauge: gauge!(metrics::ROOM_VIEWERS),
-            shown: 0,
-        }
-    }
-
-    pub(super) fn set(&mut self, viewers: u64) {
-        let viewers = u32::try_from(viewers).unwrap_or(u32::MAX);
-        self.gauge.increment(f64::from(viewers) - f64::from(self.shown));
-        self.shown = viewers;
-    }
-}
-
-impl Drop for ViewerGauge {
-    fn drop(&mut self) {
-        self.set(0);
-    }
 }

@@ -12,6 +12,7 @@
 
 mod actor;
 mod admission;
+mod gauge;
 mod life;
 mod members;
 mod messages;
