@@ -5,6 +5,8 @@
 pub mod consumers;
 pub mod domain;
 mod error;
+pub mod feed;
+pub mod invalidation;
 pub mod jobs;
 pub mod loader;
 pub mod ports;
@@ -12,6 +14,7 @@ pub mod publisher;
 pub mod runtime;
 pub mod social;
 pub mod streams;
+pub mod system;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod users;

@@ -31,6 +31,39 @@ impl Source {
     }
 }
 
+/// How good an answer the feed could give: the ladder, best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rung {
+    /// Ranked from every source, lately.
+    Fresh,
+    /// Ranked from every source, a while ago; a new ranking is under way.
+    Stale,
+    /// A source or the figures are missing; `degraded` names them.
+    Partial,
+    /// Analytics gave nothing; ranked from the store.
+    Store,
+    /// Newest posts: asked for, or there was nothing to rank by.
+    Chrono,
+    /// No posts; `degraded` says why.
+    Empty,
+}
+
+impl Rung {
+    /// The word used in answers, metrics and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::Stale => "stale",
+            Self::Partial => "partial",
+            Self::Store => "store",
+            Self::Chrono => "chrono",
+            Self::Empty => "empty",
+        }
+    }
+}
+
 /// A post that may enter a feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Candidate {

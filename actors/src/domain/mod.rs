@@ -13,7 +13,7 @@ mod user;
 pub mod validate;
 
 pub use ids::{EventId, MessageId, PostId, StreamId, UserId};
-pub use post::{NewPost, Post};
+pub use post::{NewPost, Post, PostView};
 pub use record::TraceParent;
 pub use request::{IdempotencyKey, WriteContext, Written};
 pub use stream::{EndedReason, LivePage, LiveStream, NewStream, StreamPatch, ViewerTotals};

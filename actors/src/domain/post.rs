@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::validate::Checks;
-use super::{PostId, Timestamp, UserId};
+use super::{PostId, Timestamp, User, UserId};
 use crate::error::Result;
 
 /// A post with its absolute counters.
@@ -23,6 +23,17 @@ pub struct Post {
     pub likes: u64,
     /// Comments that exist now.
     pub comments: u64,
+}
+
+/// A post as one viewer sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostView {
+    /// The post.
+    pub post: Post,
+    /// Its author, when the directory knows one.
+    pub author: Option<User>,
+    /// Whether the viewer likes it.
+    pub liked: bool,
 }
 
 /// A post about to be written; only [`NewPost::parse`] makes one.

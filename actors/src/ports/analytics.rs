@@ -90,15 +90,22 @@ pub struct DeadLetter {
 pub trait AnalyticsSink: Send + Sync {
     /// Takes over a partition: a newer epoch, and the offset to go on from.
     async fn claim(&self, pipeline: &str, topic: &str, partition: u16, owner: &str) -> Result<Claim>;
-    /// Merges the batch's rows and moves the ledger, in one transaction.
+    /// Merges the batch's rows and moves the ledger, in one transaction. A post whose `deleted_at` is set
+    /// counts as deleted. An empty range (`first == next`) moves the watermark alone: that is how an owner
+    /// that has caught up says so.
     ///
     /// # Errors
     /// `Fenced` when someone else has claimed the partition, or the range does not start where the ledger
-    /// stands.
+    /// stands; `Validation` naming `rows[n].<column>` when a row cannot be a row of its table; `Internal`
+    /// when the outcomes do not add up. Nothing is written then.
     async fn apply(&self, batch: &Batch) -> Result<()>;
 }
 
 /// The queries of the feed. All figures come from the derived tables, never from the store.
+///
+/// Candidates are posts that are not deleted; lists of newest posts are newest first, then by id descending.
+/// Queries that know the reader leave the reader's own posts out; `trending` is the same for everyone, so
+/// the ranker filters own posts in any case. No id or limit to ask about asks nothing.
 #[async_trait]
 pub trait FeedSource: Send + Sync {
     /// Newest posts of the people that `reader` follows, at most `per_author` of each.
@@ -109,12 +116,15 @@ pub trait FeedSource: Send + Sync {
         per_author: u32,
         limit: u32,
     ) -> Result<Vec<Candidate>>;
-    /// Posts with the most likes and comments since `since`.
+    /// Posts with the most likes and comments since `since`, whenever they were written: most first, a
+    /// comment counting as two likes, ties newest first.
     async fn trending(&self, since: Timestamp, limit: u32) -> Result<Vec<Candidate>>;
-    /// Newest posts of the authors with whom `reader` interacted most.
+    /// Newest posts, since `since`, of the authors with whom `reader` interacted most since
+    /// `interacted_since`, at most `per_author` of each.
     async fn affinity(
         &self,
         reader: UserId,
+        interacted_since: Timestamp,
         since: Timestamp,
         per_author: u32,
         limit: u32,
@@ -127,7 +137,8 @@ pub trait FeedSource: Send + Sync {
         authors: &[UserId],
         since: Timestamp,
     ) -> Result<Features>;
-    /// Time up to which the pipeline's input is queryable; `None` before its first batch.
+    /// Time up to which the pipeline's input is queryable: the earliest among its partitions that have had
+    /// a batch; `None` before the first one.
     async fn watermark(&self, pipeline: &str) -> Result<Option<Timestamp>>;
 }
 

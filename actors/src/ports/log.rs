@@ -19,9 +19,16 @@ pub struct TopicSpec {
 /// The writing side.
 #[async_trait]
 pub trait EventSink: Send + Sync {
-    /// Creates the topics that do not exist.
+    /// Creates the topics and partitions that do not exist.
+    ///
+    /// # Errors
+    /// `Validation` for an empty name or no partitions.
     async fn ensure_topics(&self, topics: &[TopicSpec]) -> Result<()>;
-    /// Appends all records, durably and in order, or none. Records of one key go to one partition.
+    /// Appends all records, durably and in order, or none. Records of one key go to one partition, the one that
+    /// Kafka's Java client would choose.
+    ///
+    /// # Errors
+    /// `NotFound` when a topic is unknown.
     async fn append(&self, records: Vec<Record>) -> Result<Vec<Position>>;
 }
 
@@ -44,15 +51,26 @@ pub trait EventSource: Send + Sync {
     /// # Errors
     /// `NotFound` for an unknown topic.
     async fn bounds(&self, topic: &str) -> Result<Vec<PartitionBounds>>;
-    /// Up to `max` records of one partition from offset `from` on, in order; empty at the end. An offset
-    /// older than `earliest` is an error, never a silent jump.
+    /// Up to `max` records of one partition from offset `from` on, in order; empty at the end. Fewer than `max`
+    /// does not mean that the end was reached. An offset outside of the bounds is an error, never a silent jump.
+    ///
+    /// # Errors
+    /// `CursorExpired` for an offset before `earliest`, `CursorInvalid` for one beyond `end` (the position
+    /// belongs to another log), `NotFound` for an unknown topic or partition.
     async fn fetch(&self, topic: &str, partition: u16, from: u64, max: u32) -> Result<Vec<StoredRecord>>;
     /// Changes whenever something was appended in this process: wakes consumers without polling.
     fn appended(&self) -> watch::Receiver<u64>;
     /// Stores a group's position, for lag tools only; the truth is the ledger.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown topic or partition.
     async fn commit(&self, group: &str, topic: &str, partition: u16, next: u64) -> Result<()>;
     /// The group's stored positions, `(partition, next offset)`.
     async fn committed(&self, group: &str, topic: &str) -> Result<Vec<(u16, u64)>>;
-    /// Removes records older than `before`; answers how many.
+    /// Removes records older than `before` from the front of each partition; answers how many. An old record
+    /// behind a newer one stays until that one goes. Offsets go on where they were, even when nothing is left.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown topic.
     async fn trim(&self, topic: &str, before: Timestamp) -> Result<u64>;
 }

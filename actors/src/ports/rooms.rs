@@ -48,7 +48,8 @@ pub trait RoomBus: Send + Sync {
     /// Sequences one event of the room's broadcast `epoch`, keeps it and hands it to every subscriber.
     ///
     /// # Errors
-    /// `StreamEnded` once the end was sequenced; `Unavailable` when it cannot be made durable.
+    /// `StreamEnded` once the end was sequenced; `Unavailable` when it cannot be made durable; `Overloaded` when
+    /// too many wait. An `Unavailable` event may still have been kept: the same key then gives it.
     async fn publish(
         &self,
         room: RoomId,
@@ -56,9 +57,10 @@ pub trait RoomBus: Send + Sync {
         event: RoomEvent,
         dedup: Option<DedupKey>,
     ) -> Result<Published>;
-    /// Listens to a room from now on, with what it remembers.
+    /// Listens to a room from now on, with what it remembers. Another epoch than the room's begins it.
     async fn subscribe(&self, room: RoomId, epoch: &str) -> Result<RoomSubscription>;
-    /// A page of chat: the newest messages before sequence number `before` (or of all), oldest first.
+    /// A page of chat of the room's newest epoch: the newest messages before sequence number `before` (or of
+    /// all), oldest first. `limit` is at least 1.
     async fn chat(&self, room: RoomId, before: Option<u64>, limit: u32) -> Result<ChatPage>;
     /// Tells how many viewers this node has in a room; 0 forgets it.
     async fn set_viewers(&self, room: RoomId, viewers: u64) -> Result<()>;
@@ -79,15 +81,20 @@ pub struct JournalEntry {
     pub dedup: Option<DedupKey>,
 }
 
+/// Most entries that [`RoomJournal::tail`] answers.
+pub const MAX_TAIL: u32 = 65_536;
+
 /// What lets the rooms of the in-memory bus survive the process.
 #[async_trait]
 pub trait RoomJournal: Send + Sync {
-    /// Writes all entries durably, or none.
+    /// Writes all entries durably, or none. Entries of a room come in the order of their sequence, with times
+    /// that do not fall; a place in the sequence of an epoch can be taken once.
     async fn append(&self, entries: Vec<JournalEntry>) -> Result<()>;
-    /// The newest entries of a room: at least `count`, and all since `since`; in order.
+    /// The newest entries of a room: at least `count`, and all since `since`, but at most [`MAX_TAIL`]; in order.
     async fn tail(&self, room: RoomId, count: u32, since: Timestamp) -> Result<Vec<JournalEntry>>;
     /// See [`RoomBus::chat`].
     async fn chat(&self, room: RoomId, before: Option<u64>, limit: u32) -> Result<ChatPage>;
-    /// Forgets rooms whose newest entry is older than `before`; answers how many entries went.
+    /// Forgets rooms that ended before `before`; answers how many entries went. A room that goes on keeps its
+    /// entries, because its sequence goes on.
     async fn trim(&self, before: Timestamp) -> Result<u64>;
 }

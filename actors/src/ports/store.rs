@@ -43,7 +43,7 @@ pub trait StreamStore: Send + Sync {
         now: Timestamp,
     ) -> Result<Written<LiveStream>>;
     /// Ends a live stream with its `stream.ended` outbox row. Ending twice changes nothing and answers with
-    /// the stream as it ended: `Written::Replayed`.
+    /// the stream as it ended: `Written::Replayed`. Peak and unique viewers never go down.
     ///
     /// # Errors
     /// `NotFound`.
@@ -61,7 +61,7 @@ pub trait StreamStore: Send + Sync {
     /// `NotFound`, `StreamEnded`.
     async fn patch(&self, id: StreamId, patch: &StreamPatch, now: Timestamp) -> Result<LiveStream>;
     /// Stores viewer figures and, when given, a sign of life of the owner, of a running live stream.
-    /// One that has ended is left as it is.
+    /// One that has ended is left as it is. Peak, unique viewers and the sign of life never go back.
     async fn touch(&self, id: StreamId, totals: ViewerTotals, owner_seen_at: Option<Timestamp>)
     -> Result<()>;
     /// The live streams that exist among `ids`, in one query; empty input asks nothing.

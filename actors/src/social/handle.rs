@@ -1,21 +1,15 @@
 //! How the edge writes and reads posts, likes and follows.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::actor::{Msg, Write};
-use super::views::{PostView, PostViews};
-use crate::domain::{NewPost, PostId, Timestamp, UserId, WriteContext, Written};
+use super::views::PostViews;
+use crate::domain::{NewPost, PostId, PostView, Timestamp, UserId, WriteContext, Written};
 use crate::error::Result;
+use crate::feed::FeedHandle;
 use crate::publisher::RelayHandle;
 use crate::runtime::{Pool, Reply};
-
-/// Told after a follow has changed, so that the follower's feed does not wait for a time to live.
-pub trait FollowObserver: Send + Sync {
-    /// `user` follows someone new, or someone less.
-    fn follows_changed(&self, user: UserId);
-}
 
 /// A way to posts, likes and follows.
 #[derive(Clone)]
@@ -23,7 +17,7 @@ pub struct SocialHandle {
     workers: Pool<Msg>,
     views: PostViews,
     relay: RelayHandle,
-    follows: Arc<dyn FollowObserver>,
+    feed: FeedHandle,
     deadline: Duration,
 }
 
@@ -42,14 +36,14 @@ impl SocialHandle {
         workers: Pool<Msg>,
         views: PostViews,
         relay: RelayHandle,
-        follows: Arc<dyn FollowObserver>,
+        feed: FeedHandle,
         deadline: Duration,
     ) -> Self {
         Self {
             workers,
             views,
             relay,
-            follows,
+            feed,
             deadline,
         }
     }
@@ -121,7 +115,10 @@ impl SocialHandle {
             })
             .await?;
         if changed {
-            self.follows.follows_changed(follower);
+            // The follow is committed; a feed that cannot be told yet shows it when its snapshot expires.
+            if let Err(error) = self.feed.mark_dirty(follower).await {
+                tracing::warn!(%error, "a feed could not be marked after a follow");
+            }
         }
         Ok(())
     }

@@ -18,5 +18,5 @@ mod tests;
 mod views;
 
 pub use actor::{SocialArgs, SocialWorker};
-pub use handle::{FollowObserver, SocialHandle};
-pub use views::{PostView, PostViews};
+pub use handle::SocialHandle;
+pub use views::PostViews;

@@ -3,21 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::domain::{Post, PostId, Timestamp, User, UserId};
+use async_trait::async_trait;
+
+use crate::domain::{Post, PostId, PostView, Timestamp, UserId};
 use crate::error::{Error, Result};
+use crate::feed::Hydrate;
 use crate::loader::{PostLoader, UserLoader};
 use crate::ports::store::PostReader;
-
-/// A post with what a reader wants to see beside it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PostView {
-    /// The post.
-    pub post: Post,
-    /// Its author; `None` when the directory does not know him.
-    pub author: Option<User>,
-    /// Whether the reader likes it.
-    pub liked: bool,
-}
 
 /// Reads of posts through the loaders.
 #[derive(Clone)]
@@ -95,5 +87,12 @@ impl PostViews {
             post,
         };
         Ok(posts.into_iter().map(view).collect())
+    }
+}
+
+#[async_trait]
+impl Hydrate for PostViews {
+    async fn hydrate(&self, ids: &[PostId], viewer: UserId) -> Result<HashMap<PostId, PostView>> {
+        self.posts(ids, Some(viewer)).await
     }
 }

@@ -1,1 +1,3 @@
-//! Adapters of the analytics port.
+//! Analytics adapters.
+
+pub mod sqlite;

@@ -1,1 +1,4 @@
 //! Adapters of the log port.
+
+mod partitioner;
+pub mod sqlite;

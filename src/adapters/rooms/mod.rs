@@ -1,1 +1,3 @@
 //! Adapters of the rooms port.
+
+pub mod memory;

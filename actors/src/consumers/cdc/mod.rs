@@ -14,6 +14,7 @@
 //! lands; a truncate halts its partition and says what to do.
 
 mod actor;
+mod batch;
 mod envelope;
 mod handle;
 mod progress;

@@ -290,7 +290,7 @@ async fn a_killed_consumer_goes_on_from_the_ledger() {
     for n in 0..100 {
         world.log.append(post(UserId::new(), n));
         if n % 20 == 10 {
-            world.root.tree().restart("cdc");
+            assert!(world.root.tree().restart("cdc"));
             sleep(Duration::from_secs(10)).await;
         }
     }

@@ -1,0 +1,34 @@
+//! Contract suites: each is written once against a port and runs over every adapter of it.
+//!
+//! A suite gets a *place* where an adapter keeps its data. A new place is empty; opening it again finds what an
+//! earlier adapter left there, also one that was dropped without being closed.
+
+/// One test per named function of the enclosing module, run over `$place`.
+macro_rules! contract_tests {
+    ($place:ty: $($name:ident),+ $(,)?) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name::<$place>().await;
+            }
+        )+
+    };
+}
+
+mod cache;
+mod journal;
+mod log;
+mod rooms;
+mod store;
+
+use std::time::Duration;
+
+/// Long enough for a busy machine; a wait that reaches it fails the test.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Waits for `future`, but not for ever.
+pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(DEADLINE, future)
+        .await
+        .expect("not done before the deadline")
+}
