@@ -13,6 +13,7 @@ pub mod ports;
 pub mod publisher;
 pub mod runtime;
 pub mod social;
+pub mod streams;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod users;

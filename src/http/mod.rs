@@ -6,11 +6,11 @@
 mod cursor;
 mod docs;
 mod extract;
-mod handles;
 mod health;
 mod internal;
 mod middleware;
 mod openapi;
+pub mod page;
 mod problem;
 mod router;
 mod server;

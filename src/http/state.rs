@@ -17,7 +17,7 @@ use nova_actors::users::UsersHandle;
 use tokio::sync::Semaphore;
 
 use super::cursor::CursorKey;
-use super::handles::StreamsHandle;
+use nova_actors::streams::StreamsHandle;
 use super::health::Readiness;
 
 /// Says whose a token is.

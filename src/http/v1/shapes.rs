@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::handles::StreamView;
+use nova_actors::streams::StreamView;
 
 /// A person, as shown beside what they made.
 #[derive(Debug, Serialize, ToSchema)]
