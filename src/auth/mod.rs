@@ -3,6 +3,7 @@
 //! A token is a JWT whose `iss`, `aud`, `exp` and `sub` are all required, signed with an algorithm that is
 //! fixed in advance. Nothing in a token chooses how it is verified.
 
+mod authenticate;
 mod issuer;
 mod verifier;
 
@@ -14,6 +15,7 @@ use crate::config::Auth;
 use crate::data_dir::DataDir;
 use crate::failure::Failure;
 
+pub use authenticate::Authenticate;
 pub use issuer::{DEV_TOKEN_LIFETIME, TokenIssuer};
 pub use verifier::{MAX_TOKEN, TokenVerifier, VerifiedToken};
 

@@ -1,7 +1,7 @@
 //! The thin HTTP layer: it extracts, calls one handle, and maps the outcome.
 //!
 //! Sees actor handles and domain types only. [`public_router`] and [`internal_router`] are what is served,
-//! [`Server`] serves it, [`EdgeState`] is what it works with.
+//! [`serve`] serves it, [`EdgeState`] is what it works with.
 
 mod cursor;
 mod docs;
@@ -23,5 +23,5 @@ pub use internal::internal_router;
 pub use openapi::openapi;
 pub use problem::{Code, FieldProblem, PROBLEM_JSON, Problem, ProblemDocument};
 pub use router::public_router;
-pub use server::{BindError, ConnectionPermit, Server, ServerSettings};
-pub use state::{Authenticate, DevToken, DevTokens, Edge, EdgeSettings, EdgeState};
+pub use server::{ConnectionPermit, ServerSettings, serve};
+pub use state::{DevToken, DevTokens, Edge, EdgeSettings, EdgeState};

@@ -4,7 +4,6 @@
 //! it, together with its [`ConnectionPermit`].
 
 use std::convert::Infallible;
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -59,103 +58,43 @@ impl Default for ServerSettings {
     }
 }
 
-/// Why an address could not be listened on.
-#[derive(Debug)]
-pub struct BindError {
-    /// The address.
-    pub address: SocketAddr,
-    /// What the system said.
-    pub source: io::Error,
-}
-
-impl BindError {
-    /// Whether someone else listens there.
-    #[must_use]
-    pub fn is_taken(&self) -> bool {
-        self.source.kind() == io::ErrorKind::AddrInUse
-    }
-}
-
-impl fmt::Display for BindError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot listen on {}: {}", self.address, self.source)
-    }
-}
-
-impl std::error::Error for BindError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.source)
-    }
-}
-
 /// One of the connections that may be open. It is an extension of every request; an upgraded connection keeps
 /// its clone and so stays counted.
 #[derive(Debug, Clone)]
 pub struct ConnectionPermit(#[expect(dead_code, reason = "held, never read")] Arc<OwnedSemaphorePermit>);
 
-/// A listener that is bound and does not accept yet.
-#[derive(Debug)]
-pub struct Server {
-    listener: TcpListener,
-    address: SocketAddr,
-    settings: ServerSettings,
-}
-
-impl Server {
-    /// Binds `address`; port 0 takes a free one.
-    ///
-    /// # Errors
-    /// [`BindError`] when that is not possible.
-    pub async fn bind(address: SocketAddr, settings: ServerSettings) -> Result<Self, BindError> {
-        let failed = |source| BindError { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        Ok(Self {
-            listener,
-            address,
-            settings,
-        })
-    }
-
-    /// The address with its real port.
-    #[must_use]
-    pub const fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Accepts and serves until `stop`, then lets requests in work finish within the drain time. Returns when
-    /// no connection is left that was not upgraded.
-    pub async fn serve(self, router: Router, stop: CancellationToken) {
-        let connections = TaskTracker::new();
-        let permits = Arc::new(Semaphore::new(self.settings.max_connections));
-        let serving = Serving {
-            router,
-            settings: self.settings.clone(),
-            tracker: connections.clone(),
-            stop: stop.clone(),
+/// Accepts and serves until `stop`, then lets requests in work finish within the drain time. Returns when no
+/// connection is left that was not upgraded.
+pub async fn serve(listener: TcpListener, router: Router, settings: ServerSettings, stop: CancellationToken) {
+    let connections = TaskTracker::new();
+    let permits = Arc::new(Semaphore::new(settings.max_connections));
+    let serving = Serving {
+        router,
+        settings,
+        tracker: connections.clone(),
+        stop: stop.clone(),
+    };
+    let mut pause = ACCEPT_PAUSE.0;
+    loop {
+        let (stream, peer, permit) = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = accept(&listener, &permits) => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) if concerns_one_connection(&error) => continue,
+                Err(error) => {
+                    tracing::warn!(%error, "connections cannot be accepted now");
+                    sleep(pause).await;
+                    pause = (pause * 2).min(ACCEPT_PAUSE.1);
+                    continue;
+                }
+            },
         };
-        let mut pause = ACCEPT_PAUSE.0;
-        loop {
-            let (stream, peer, permit) = tokio::select! {
-                () = stop.cancelled() => break,
-                accepted = accept(&self.listener, &permits) => match accepted {
-                    Ok(accepted) => accepted,
-                    Err(error) if concerns_one_connection(&error) => continue,
-                    Err(error) => {
-                        tracing::warn!(%error, "connections cannot be accepted now");
-                        sleep(pause).await;
-                        pause = (pause * 2).min(ACCEPT_PAUSE.1);
-                        continue;
-                    }
-                },
-            };
-            pause = ACCEPT_PAUSE.0;
-            connections.spawn(serving.clone().connection(stream, peer, permit));
-        }
-        drop(self.listener);
-        connections.close();
-        connections.wait().await;
+        pause = ACCEPT_PAUSE.0;
+        connections.spawn(serving.clone().connection(stream, peer, permit));
     }
+    drop(listener);
+    connections.close();
+    connections.wait().await;
 }
 
 async fn accept(
