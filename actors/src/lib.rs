@@ -14,6 +14,7 @@ pub mod publisher;
 pub mod runtime;
 pub mod social;
 pub mod streams;
+pub mod system;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod users;

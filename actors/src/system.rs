@@ -23,8 +23,8 @@ use crate::feed::{CursorKey, FeedArgs, FeedHandle, FeedSettings};
 use crate::invalidation::{Invalidator, InvalidatorArgs, InvalidatorHandle};
 use crate::jobs::{PeriodicJob, PeriodicJobArgs, Retention};
 use crate::loader::{
-    Fetch, FetchPosts, FetchStreams, FetchUsers, Loader, LoaderArgs, LoaderHandle, LoaderSettings, PostLoader,
-    StreamLoader, UserLoader,
+    Fetch, FetchPosts, FetchStreams, FetchUsers, Loader, LoaderArgs, LoaderHandle, LoaderSettings,
+    PostLoader, StreamLoader, UserLoader,
 };
 use crate::ports::analytics::{AnalyticsSink, FeedSource};
 use crate::ports::log::{EventSink, EventSource};
@@ -160,8 +160,16 @@ impl ActorSystem {
             .group(consumers(&ports, &settings, invalidator))
             .group(jobs(&ports, &settings));
         let users = UsersHandle::new(Arc::clone(&ports.users), users, Arc::clone(&ports.clock));
-        let handles = Handles { streams, users, social, feed };
-        Ok(Self { handles, root: Root::start(root).await? })
+        let handles = Handles {
+            streams,
+            users,
+            social,
+            feed,
+        };
+        Ok(Self {
+            handles,
+            root: Root::start(root).await?,
+        })
     }
 
     /// The ways in.
@@ -210,7 +218,11 @@ where
     V: Clone + Send + Sync + 'static,
 {
     let address = Address::vacant(Loader::<K, V>::KIND, name, POOL_CAPACITY);
-    let args = LoaderArgs { entity, fetch, settings: settings.loaders };
+    let args = LoaderArgs {
+        entity,
+        fetch,
+        settings: settings.loaders,
+    };
     let group = group.child::<Loader<K, V>>(&address, ChildSpec::permanent(name), args);
     (group, LoaderHandle::new(address, ANSWER_DEADLINE))
 }
@@ -241,7 +253,10 @@ fn feed(ports: &Ports, settings: &Settings, views: &PostViews) -> (GroupSpec, Fe
     };
     let (feed, group) = FeedHandle::supervised(args, GroupSpec::new("feed"));
     let address = Address::vacant(Invalidator::KIND, "invalidator", POOL_CAPACITY);
-    let args = InvalidatorArgs { posts: Arc::clone(&ports.posts), feed: feed.clone() };
+    let args = InvalidatorArgs {
+        posts: Arc::clone(&ports.posts),
+        feed: feed.clone(),
+    };
     let group = group.child::<Invalidator>(&address, ChildSpec::permanent("invalidator"), args);
     (group, feed, InvalidatorHandle::new(address))
 }
@@ -253,7 +268,12 @@ fn social(
     relay: &RelayHandle,
     feed: &FeedHandle,
 ) -> (GroupSpec, SocialHandle) {
-    let workers = Pool::vacant(SocialWorker::KIND, "social", settings.social_workers, POOL_CAPACITY);
+    let workers = Pool::vacant(
+        SocialWorker::KIND,
+        "social",
+        settings.social_workers,
+        POOL_CAPACITY,
+    );
     let args = SocialArgs {
         store: Arc::clone(&ports.social),
         clock: Arc::clone(&ports.clock),

@@ -17,6 +17,7 @@ mod server;
 mod state;
 mod v1;
 
+pub use crate::auth::Authenticate;
 pub use cursor::CursorKey;
 pub use health::{CheckBody, CheckStatus, HealthBody, HealthStatus, Phase, Readiness};
 pub use internal::internal_router;

@@ -12,6 +12,7 @@ use nova_actors::domain::UserId;
 
 use nova_actors::feed::FeedHandle;
 use nova_actors::social::SocialHandle;
+use nova_actors::streams::StreamsHandle;
 
 use nova_actors::users::UsersHandle;
 use tokio::sync::Semaphore;
@@ -20,7 +21,6 @@ use crate::auth::Authenticate;
 
 use super::cursor::CursorKey;
 use super::health::Readiness;
-use nova_actors::streams::StreamsHandle;
 
 /// Hands out development tokens.
 #[async_trait]
