@@ -9,11 +9,9 @@ use async_trait::async_trait;
 use axum::http::HeaderValue;
 use nova_actors::Result;
 use nova_actors::domain::UserId;
-
 use nova_actors::feed::FeedHandle;
 use nova_actors::social::SocialHandle;
 use nova_actors::streams::StreamsHandle;
-
 use nova_actors::users::UsersHandle;
 use tokio::sync::Semaphore;
 
