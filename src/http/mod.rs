@@ -24,5 +24,5 @@ pub use internal::internal_router;
 pub use openapi::openapi;
 pub use problem::{Code, FieldProblem, PROBLEM_JSON, Problem, ProblemDocument};
 pub use router::public_router;
-pub use server::{ConnectionPermit, ServerSettings, serve};
+pub use server::{ServerSettings, serve};
 pub use state::{DevToken, DevTokens, Edge, EdgeSettings, EdgeState};

@@ -79,6 +79,30 @@ async fn the_internal_listener_shows_figures_and_actors() {
     }
 }
 
+#[tokio::test]
+async fn requests_are_counted_under_their_route_and_never_under_their_path() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    let _here = metrics::set_default_local_recorder(&recorder);
+    let edge = TestEdge::new().await;
+    let id = uuid::Uuid::now_v7();
+    edge.get(&format!("/api/v1/streams/{id}")).await.ok(404);
+    edge.get(&format!("/nope/{id}")).await.ok(404);
+    let brew = request("BREW", "/api/v1/streams").body(Body::empty()).unwrap();
+    edge.send(brew).await.ok(405);
+    let figures = handle.render();
+    for labels in [
+        r#"route="/api/v1/streams/{id}",method="GET",status="404""#,
+        r#"route="unmatched",method="GET",status="404""#,
+        r#"route="/api/v1/streams",method="OTHER",status="405""#,
+    ] {
+        let line = format!("nova_http_requests_total{{{labels}}} 1");
+        assert!(figures.contains(&line), "{line} in {figures}");
+    }
+    assert!(figures.contains("nova_http_request_duration_seconds"));
+    assert!(!figures.contains(&id.to_string()));
+}
+
 fn collect(actors: &Value, names: &mut Vec<String>) {
     for actor in actors.as_array().unwrap() {
         for field in [

@@ -104,3 +104,18 @@ fn no_reference_leads_nowhere() {
     let start = &document["components"]["schemas"]["StartStream"]["properties"]["category"];
     assert_eq!(start["enum"], serde_json::json!(["gaming", "music", "other"]));
 }
+
+#[test]
+fn every_operation_has_a_name_of_its_own() {
+    let document = document(true);
+    let paths = document["paths"].as_object().unwrap();
+    let mut names: Vec<&str> = paths
+        .values()
+        .flat_map(|item| item.as_object().unwrap().values())
+        .map(|operation| operation["operationId"].as_str().unwrap())
+        .collect();
+    let all = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), all);
+}
