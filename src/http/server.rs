@@ -4,6 +4,7 @@
 //! no longer counted here and not waited for, so who upgrades has a bound and an end of its own.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -58,42 +59,102 @@ impl Default for ServerSettings {
     }
 }
 
-/// Accepts and serves until `stop`, then lets requests in work finish within the drain time. Returns when no
-/// connection is left that was not upgraded.
-pub async fn serve(listener: TcpListener, router: Router, settings: ServerSettings, stop: CancellationToken) {
-    let connections = TaskTracker::new();
-    let permits = Arc::new(Semaphore::new(settings.max_connections));
-    let serving = Serving {
-        router,
-        settings,
-        tracker: connections.clone(),
-        stop: stop.clone(),
-    };
-    let mut pause = ACCEPT_PAUSE.0;
-    loop {
-        let (stream, peer, permit) = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = accept(&listener, &permits) => match accepted {
-                Ok(accepted) => accepted,
-                Err(error) if concerns_one_connection(&error) => continue,
-                Err(error) => {
-                    tracing::warn!(%error, "connections cannot be accepted now");
-                    sleep(pause).await;
-                    pause = (pause * 2).min(ACCEPT_PAUSE.1);
-                    continue;
-                }
-            },
-        };
-        pause = ACCEPT_PAUSE.0;
-        let connection = serving.clone().connection(stream, peer);
-        connections.spawn(async move {
-            connection.await;
-            drop(permit);
-        });
+/// Why an address could not be listened on.
+#[derive(Debug)]
+pub struct BindError {
+    /// The address.
+    pub address: SocketAddr,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+impl BindError {
+    /// Whether someone else listens there.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        self.source.kind() == io::ErrorKind::AddrInUse
     }
-    drop(listener);
-    connections.close();
-    connections.wait().await;
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot listen on {}: {}", self.address, self.source)
+    }
+}
+
+impl std::error::Error for BindError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+/// A listener that is bound and does not accept yet.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    settings: ServerSettings,
+}
+
+impl Server {
+    /// Binds `address`; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// [`BindError`] when that is not possible.
+    pub async fn bind(address: SocketAddr, settings: ServerSettings) -> Result<Self, BindError> {
+        let failed = |source| BindError { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Self {
+            listener,
+            address,
+            settings,
+        })
+    }
+
+    /// The address with its real port.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Accepts and serves until `stop`, then lets requests in work finish within the drain time. Returns when
+    /// no connection is left that was not upgraded.
+    pub async fn serve(self, router: Router, stop: CancellationToken) {
+        let connections = TaskTracker::new();
+        let permits = Arc::new(Semaphore::new(self.settings.max_connections));
+        let serving = Serving {
+            router,
+            settings: self.settings,
+            tracker: connections.clone(),
+            stop: stop.clone(),
+        };
+        let mut pause = ACCEPT_PAUSE.0;
+        loop {
+            let (stream, peer, permit) = tokio::select! {
+                () = stop.cancelled() => break,
+                accepted = accept(&self.listener, &permits) => match accepted {
+                    Ok(accepted) => accepted,
+                    Err(error) if concerns_one_connection(&error) => continue,
+                    Err(error) => {
+                        tracing::warn!(%error, "connections cannot be accepted now");
+                        sleep(pause).await;
+                        pause = (pause * 2).min(ACCEPT_PAUSE.1);
+                        continue;
+                    }
+                },
+            };
+            pause = ACCEPT_PAUSE.0;
+            let connection = serving.clone().connection(stream, peer);
+            connections.spawn(async move {
+                connection.await;
+                drop(permit);
+            });
+        }
+        drop(self.listener);
+        connections.close();
+        connections.wait().await;
+    }
 }
 
 async fn accept(

@@ -3,6 +3,7 @@
 //! One task per connection (`session`), generic over the byte stream. Frames of the room arrive encoded; this
 //! side adds what concerns one connection only: hello, answers, heartbeats, expiry, the close code.
 
+mod entry;
 mod handshake;
 mod limits;
 mod protocol;
@@ -31,8 +32,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use crate::auth::Authenticate;
-
+use crate::auth::Authenticate;
 use handshake::{Refusal, SUBPROTOCOL};
 
 /// How an error becomes a problem document.

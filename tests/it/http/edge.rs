@@ -14,9 +14,10 @@ use nova::adapters::clock::SystemClock;
 use nova::adapters::log::sqlite::SqliteLog;
 use nova::adapters::rooms::memory::MemoryRoomBus;
 use nova::adapters::store::SqliteStore;
+use nova::auth::Authenticate;
 use nova::http::{
-    Authenticate, CursorKey, DevToken, DevTokens, Edge, EdgeSettings, EdgeState, PROBLEM_JSON, Phase,
-    Readiness, public_router,
+    CursorKey, DevToken, DevTokens, Edge, EdgeSettings, EdgeState, PROBLEM_JSON, Phase, Readiness,
+    public_router,
 };
 use nova_actors::domain::{Identity, Timestamp, User};
 use nova_actors::ports::Clock;

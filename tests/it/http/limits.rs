@@ -8,9 +8,9 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::header;
 use axum::routing::get;
-use nova::http::{ServerSettings, serve};
+use nova::http::{Server, ServerSettings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -81,11 +81,11 @@ struct Listening {
 }
 
 async fn listening(router: Router, settings: ServerSettings) -> Listening {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let server = Server::bind(([127, 0, 0, 1], 0).into(), settings).await.unwrap();
+    let address = server.address();
     let stop = CancellationToken::new();
     let mut running = JoinSet::new();
-    running.spawn(serve(listener, router, settings, stop.clone()));
+    running.spawn(server.serve(router, stop.clone()));
     Listening {
         address,
         stop,
@@ -210,4 +210,15 @@ async fn the_end_does_not_wait_for_ever() {
     timeout(SOON, entered.notified()).await.unwrap();
     server.stop.cancel();
     server.ended().await;
+}
+
+#[tokio::test]
+async fn a_taken_port_is_told_apart() {
+    let first = Server::bind(([127, 0, 0, 1], 0).into(), quick()).await.unwrap();
+    let error = Server::bind(first.address(), quick()).await.unwrap_err();
+    assert!(error.is_taken() && error.to_string().contains(&first.address().to_string()));
+    let elsewhere = Server::bind(([192, 0, 2, 1], 0).into(), quick())
+        .await
+        .unwrap_err();
+    assert!(!elsewhere.is_taken());
 }
