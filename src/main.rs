@@ -1,3 +1,7 @@
 //! The `nova` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    nova::cli::run(std::env::args_os())
+}

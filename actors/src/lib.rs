@@ -13,6 +13,8 @@ pub mod ports;
 pub mod publisher;
 pub mod runtime;
 pub mod social;
+pub mod streams;
+pub mod system;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod users;

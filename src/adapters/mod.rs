@@ -7,3 +7,5 @@ pub mod log;
 pub mod rooms;
 mod sqlite;
 pub mod store;
+
+pub use sqlite::MigrationState;

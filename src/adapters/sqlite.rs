@@ -86,6 +86,67 @@ impl Database {
     }
 }
 
+/// A migration of an embedded database, and whether the file has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MigrationState {
+    /// Which database.
+    pub database: &'static str,
+    /// Number; they are applied in its order.
+    pub version: i64,
+    /// What it adds.
+    pub name: &'static str,
+    /// Whether the file has it.
+    pub applied: bool,
+}
+
+/// Which of `steps` the file at `path` has. Creates nothing: a file that does not exist has none.
+pub(super) async fn migration_states(
+    database: &'static str,
+    path: &Path,
+    steps: &[Step],
+) -> Result<Vec<MigrationState>> {
+    let applied = if path.exists() {
+        applied_versions(database, path).await?
+    } else {
+        Vec::new()
+    };
+    let state = |&(version, name, _): &Step| MigrationState {
+        database,
+        version,
+        name,
+        applied: applied.contains(&version),
+    };
+    Ok(steps.iter().map(state).collect())
+}
+
+async fn applied_versions(database: &'static str, path: &Path) -> Result<Vec<i64>> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(true)
+        .busy_timeout(BUSY_TIMEOUT);
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(options)
+        .await
+        .map_err(|e| failure(database, e))?;
+    let table: Option<String> = sqlx::query_scalar(
+        "select name from sqlite_master where type = 'table' and name = '_sqlx_migrations'",
+    )
+    .fetch_optional(&pool)
+    .await
+    .map_err(|e| failure(database, e))?;
+    let versions = match table {
+        Some(_) => sqlx::query_scalar("select version from _sqlx_migrations where success order by version")
+            .fetch_all(&pool)
+            .await
+            .map_err(|e| failure(database, e)),
+        None => Ok(Vec::new()),
+    };
+    pool.close().await;
+    versions
+}
+
 fn migrator(steps: &[Step]) -> Migrator {
     let migrations = steps.iter().map(|&(version, name, sql)| {
         Migration::new(
@@ -115,4 +176,50 @@ fn failure(name: &'static str, error: sqlx::Error) -> Error {
         (Kind::Internal, format!("a statement on the {name} failed"))
     };
     Error::new(kind, message).with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STEPS: [Step; 2] = [
+        (1, "first", "create table a (x)"),
+        (2, "second", "create table b (x)"),
+    ];
+
+    fn applied(states: &[MigrationState]) -> Vec<(i64, bool)> {
+        states
+            .iter()
+            .map(|state| (state.version, state.applied))
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn migrations_are_pending_until_the_file_has_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("some.db");
+        let states = migration_states("test", &path, &STEPS).await.unwrap();
+        assert_eq!(applied(&states), [(1, false), (2, false)]);
+        assert!(!path.exists(), "asking creates nothing");
+
+        Database::open("test", &path, &STEPS[..1])
+            .await
+            .unwrap()
+            .close()
+            .await;
+        let states = migration_states("test", &path, &STEPS).await.unwrap();
+        assert_eq!(applied(&states), [(1, true), (2, false)]);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_database_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("some.db");
+        std::fs::write(
+            &path,
+            "not a database, and long enough to be taken for one".repeat(40),
+        )
+        .unwrap();
+        assert!(migration_states("test", &path, &STEPS).await.is_err());
+    }
 }

@@ -3,7 +3,9 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a failed expectation fails the test"
+    reason = "a failed expectation is how a test fails"
 )]
 
+mod browser;
+mod cli;
 mod contract;

@@ -12,8 +12,7 @@ use crate::ports::log::EventSource;
 use crate::ports::rooms::RoomJournal;
 use crate::ports::store::PendingChanges;
 
-/// Rooms without an event for this long are forgotten: chat is kept for 24 h after the end, and a live stream
-/// is ended as abandoned long before.
+/// Chat is kept for 24 h after the end of a broadcast.
 const ROOMS: Duration = Duration::from_secs(24 * 3_600);
 /// An idempotency key is good for 24 h.
 const IDEMPOTENCY: Duration = Duration::from_secs(24 * 3_600);

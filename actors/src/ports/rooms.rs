@@ -94,6 +94,7 @@ pub trait RoomJournal: Send + Sync {
     async fn tail(&self, room: RoomId, count: u32, since: Timestamp) -> Result<Vec<JournalEntry>>;
     /// See [`RoomBus::chat`].
     async fn chat(&self, room: RoomId, before: Option<u64>, limit: u32) -> Result<ChatPage>;
-    /// Forgets rooms whose newest entry is older than `before`; answers how many entries went.
+    /// Forgets rooms that ended before `before`; answers how many entries went. A room that goes on keeps its
+    /// entries, because its sequence goes on.
     async fn trim(&self, before: Timestamp) -> Result<u64>;
 }

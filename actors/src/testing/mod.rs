@@ -1,11 +1,17 @@
 //! For tests of this crate and of its users: a clock that follows tokio's, and actors without a tree.
 
+mod live;
+mod rooms;
+
 use tokio::time::Instant;
 
 use crate::domain::Timestamp;
 use crate::error::Result;
 use crate::ports::Clock;
 use crate::runtime::{Actor, Address, DEFAULT_CAPACITY, Root};
+
+pub use live::{FakeStore, LiveWorld};
+pub use rooms::FakeBus;
 
 /// A wall clock that moves with tokio's clock, and so stands still and jumps under a paused one.
 #[derive(Debug, Clone, Copy)]

@@ -28,7 +28,7 @@ macro_rules! journal_contract {
                 concurrent_appends_to_many_rooms_are_all_kept,
                 another_epoch_starts_again_from_one,
                 chat_pages_go_back_to_the_beginning,
-                only_rooms_that_fell_silent_are_trimmed,
+                only_rooms_that_ended_are_trimmed,
             );
         }
     };
@@ -254,19 +254,34 @@ async fn chat_pages_go_back_to_the_beginning<P: JournalPlace>() {
     assert!(empty.messages.is_empty() && empty.next.is_none());
 }
 
-async fn only_rooms_that_fell_silent_are_trimmed<P: JournalPlace>() {
+async fn only_rooms_that_ended_are_trimmed<P: JournalPlace>() {
     let place = P::new().await;
     let journal = place.open().await;
-    let (silent, active) = (RoomId::new(), RoomId::new());
+    let (over, silent, fresh) = (RoomId::new(), RoomId::new(), RoomId::new());
     // More than an adapter would remove in one step.
-    journal.append(lines(silent, 1..=6_000)).await.unwrap();
-    journal.append(lines(active, 1..=3)).await.unwrap();
-    let late = entry(active, "e1", 4, 9_000, chat("still here"));
-    journal.append(vec![late]).await.unwrap();
+    journal.append(lines(over, 1..=6_000)).await.unwrap();
+    journal
+        .append(vec![entry(over, "e1", 6_001, 6_001, RoomEvent::ended("ended"))])
+        .await
+        .unwrap();
+    journal.append(lines(silent, 1..=3)).await.unwrap();
+    journal
+        .append(vec![entry(fresh, "e1", 1, 9_000, RoomEvent::ended("ended"))])
+        .await
+        .unwrap();
     let removed = journal.trim(Timestamp::from_millis(7_000)).await.unwrap();
-    assert_eq!(removed, 6_000);
-    assert!(journal.tail(silent, 10, EVER).await.unwrap().is_empty());
-    assert!(journal.chat(silent, None, 10).await.unwrap().messages.is_empty());
-    assert_eq!(seqs(&journal.tail(active, 10, EVER).await.unwrap()), [1, 2, 3, 4]);
+    assert_eq!(removed, 6_001);
+    assert!(journal.tail(over, 10, EVER).await.unwrap().is_empty());
+    assert!(journal.chat(over, None, 10).await.unwrap().messages.is_empty());
+    assert_eq!(
+        seqs(&journal.tail(silent, 10, EVER).await.unwrap()),
+        [1, 2, 3],
+        "goes on"
+    );
+    assert_eq!(
+        seqs(&journal.tail(fresh, 10, EVER).await.unwrap()),
+        [1],
+        "ended just now"
+    );
     assert_eq!(journal.trim(Timestamp::from_millis(7_000)).await.unwrap(), 0);
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use nova_actors::Result;
 
-use crate::adapters::sqlite::{Database, Step};
+use crate::adapters::sqlite::{Database, MigrationState, Step, migration_states};
 
 const STEPS: &[Step] = &[(
     1,
@@ -33,6 +33,14 @@ impl SqliteAnalytics {
     pub async fn open(path: &Path) -> Result<Self> {
         let db = Database::open("analytics", path, STEPS).await?;
         Ok(Self { db })
+    }
+
+    /// Which migrations the file at `path` has. Creates nothing.
+    ///
+    /// # Errors
+    /// `Unavailable` when the file cannot be read.
+    pub async fn migrations(path: &Path) -> Result<Vec<MigrationState>> {
+        migration_states("analytics", path, STEPS).await
     }
 
     /// Closes the file after the statements that are running; later calls fail with `Unavailable`.

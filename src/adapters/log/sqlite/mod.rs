@@ -23,7 +23,7 @@ use tokio::sync::watch;
 pub use self::journal::SqliteJournal;
 use self::positions::GroupPosition;
 use self::writer::{Work, Writer};
-use crate::adapters::sqlite::{Database, Step};
+use crate::adapters::sqlite::{Database, MigrationState, Step, migration_states};
 
 const STEPS: &[Step] = &[
     (
@@ -56,6 +56,14 @@ impl SqliteLog {
         let db = Database::open("event log", path, STEPS).await?;
         let writer = Writer::start(db.clone());
         Ok(Self { db, writer })
+    }
+
+    /// Which migrations the file at `path` has. Creates nothing.
+    ///
+    /// # Errors
+    /// `Unavailable` when the file cannot be read.
+    pub async fn migrations(path: &Path) -> Result<Vec<MigrationState>> {
+        migration_states("event log", path, STEPS).await
     }
 
     /// The journal of rooms in the same file. It shares the writer and is closed with the log.

@@ -19,7 +19,7 @@ use nova_actors::{Error, Result};
 use sqlx::SqlitePool;
 
 use self::write::Write;
-use crate::adapters::sqlite::{Database, Step};
+use crate::adapters::sqlite::{Database, MigrationState, Step, migration_states};
 
 const STEPS: &[Step] = &[
     (
@@ -64,6 +64,14 @@ impl SqliteStore {
             db: Database::open("store", path, STEPS).await?,
             queries: AtomicU64::new(0),
         })
+    }
+
+    /// Which migrations the file at `path` has. Creates nothing.
+    ///
+    /// # Errors
+    /// `Unavailable` when the file cannot be read.
+    pub async fn migrations(path: &Path) -> Result<Vec<MigrationState>> {
+        migration_states("store", path, STEPS).await
     }
 
     /// Waits for the statements that are running, then closes the file. Later calls fail with `Unavailable`.

@@ -41,12 +41,11 @@ impl SqliteJournal {
     async fn trim_chunk(&self, before: Timestamp) -> Result<Option<u64>> {
         let mut transaction = self.db.begin().await?;
         let failure = |e| self.db.failure(e);
-        let room: Option<Vec<u8>> =
-            sqlx::query_scalar("select room from rooms where newest_at < ?1 order by newest_at limit 1")
-                .bind(before.millis())
-                .fetch_optional(&mut *transaction)
-                .await
-                .map_err(failure)?;
+        let room: Option<Vec<u8>> = sqlx::query_scalar(OVER)
+            .bind(before.millis())
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(failure)?;
         let Some(room) = room else { return Ok(None) };
         let removed = sqlx::query(
             "delete from room_journal where room = ?1 and (generation, seq) in
@@ -69,6 +68,15 @@ impl SqliteJournal {
         Ok(Some(removed))
     }
 }
+
+/// The room that is over for longest: its last event is the end of the broadcast. A room that goes on keeps its
+/// events however long it is silent, because its numbers go on too.
+const OVER: &str = "select r.room from rooms r
+     where r.newest_at < ?1
+       and (select json_extract(j.event, '$[1].state') from room_journal j
+            where j.room = r.room and j.generation = r.generation
+            order by j.seq desc limit 1) = 'ended'
+     order by r.newest_at limit 1";
 
 #[async_trait]
 impl RoomJournal for SqliteJournal {
