@@ -13,7 +13,9 @@ const COUNTED: Duration = Duration::from_secs(2);
 
 fn texts(events: &[Event]) -> Vec<(u64, &str)> {
     let chats = events.iter().filter(|event| event.name == "chat");
-    chats.map(|event| (event.seq, event.body["x"].as_str().unwrap())).collect()
+    chats
+        .map(|event| (event.seq, event.body["x"].as_str().unwrap()))
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -24,18 +26,28 @@ async fn a_viewer_is_welcomed_with_everything_that_a_client_needs() {
     let stream = ana.go_live("Evening set").await;
     let viewer = Viewer::anonymous(&nova, &stream).await;
     let welcome = &viewer.welcome;
-    assert!(welcome["sid"].as_str().is_some_and(|sid| !sid.is_empty()), "{welcome}");
+    assert!(
+        welcome["sid"].as_str().is_some_and(|sid| !sid.is_empty()),
+        "{welcome}"
+    );
     let row = nova.get(&format!("/streams/{stream}")).send().await.ok(200);
     assert_eq!(welcome["epoch"], row["epoch"]);
     assert!(welcome["seq"].is_u64(), "{welcome}");
     assert_eq!(welcome["resume"], "fresh");
     assert_eq!(welcome["hb_ms"], 25_000);
     assert_eq!(
-        (&welcome["lim"]["frame"], &welcome["lim"]["chat"], &welcome["lim"]["react"]),
+        (
+            &welcome["lim"]["frame"],
+            &welcome["lim"]["chat"],
+            &welcome["lim"]["react"]
+        ),
         (&json!(4_096), &json!([5, 10_000]), &json!([10, 1_000]))
     );
     let room = &welcome["room"];
-    assert_eq!((&room["state"], &room["title"]), (&json!("live"), &json!("Evening set")));
+    assert_eq!(
+        (&room["state"], &room["title"]),
+        (&json!("live"), &json!("Evening set"))
+    );
     assert_eq!(room["mode"], json!({ "slow_s": 0, "who": "all" }));
     assert!(room["viewers"].is_u64(), "{welcome}");
 }
@@ -77,7 +89,10 @@ async fn a_key_that_comes_again_gives_the_same_message() {
     let mut second = ana.watch(&stream).await;
     assert_eq!(second.says("k-1", "once").await, said, "on another connection");
     let theirs = other.says("k-1", "mine").await;
-    assert!(theirs.0 != said.0 && theirs.1 == said.1 + 1, "the key is the user's own");
+    assert!(
+        theirs.0 != said.0 && theirs.1 == said.1 + 1,
+        "the key is the user's own"
+    );
     let without_key = json!({ "op": "chat", "x": "again" });
     let (one, two) = (
         second.request(without_key.clone()).await,
@@ -85,7 +100,10 @@ async fn a_key_that_comes_again_gives_the_same_message() {
     );
     assert_ne!(one["m"], two["m"], "without a key nothing is de-duplicated");
     let stored = nova.chat(&stream).await;
-    let shown: Vec<_> = stored.iter().map(|message| message["x"].as_str().unwrap()).collect();
+    let shown: Vec<_> = stored
+        .iter()
+        .map(|message| message["x"].as_str().unwrap())
+        .collect();
     assert_eq!(shown, ["once", "mine", "again", "again"]);
 }
 
@@ -123,9 +141,16 @@ async fn the_history_is_read_backwards_page_by_page() {
     }
     let shown = |page: &Value| -> Vec<String> {
         let messages = page["messages"].as_array().unwrap();
-        messages.iter().map(|m| m["x"].as_str().unwrap().to_owned()).collect()
+        messages
+            .iter()
+            .map(|m| m["x"].as_str().unwrap().to_owned())
+            .collect()
     };
-    let newest = nova.get(&format!("/streams/{stream}/chat?limit=3")).send().await.ok(200);
+    let newest = nova
+        .get(&format!("/streams/{stream}/chat?limit=3"))
+        .send()
+        .await
+        .ok(200);
     assert_eq!(shown(&newest), ["4", "5", "6"]);
     let next = newest["next"].as_u64().expect("there are older ones");
     let path = format!("/streams/{stream}/chat?limit=3&before={next}");
@@ -154,7 +179,10 @@ async fn whoever_comes_back_gets_every_missed_event_once() {
     }
     let mut back = Viewer::connect(&nova, &stream).await;
     let welcome = back.hello(None, Some((&epoch, seen))).await;
-    assert_eq!((&welcome["resume"], &welcome["seq"]), (&json!("ok"), &json!(newest)));
+    assert_eq!(
+        (&welcome["resume"], &welcome["seq"]),
+        (&json!("ok"), &json!(newest))
+    );
     assert!(welcome.get("missed").is_none(), "{welcome}");
     let (_, live) = speaker.says("k-live", "after").await;
     back.until_seq(live).await;
@@ -164,7 +192,10 @@ async fn whoever_comes_back_gets_every_missed_event_once() {
 
     let mut up_to_date = Viewer::connect(&nova, &stream).await;
     let welcome = up_to_date.hello(None, Some((&epoch, live))).await;
-    assert_eq!((&welcome["resume"], &welcome["seq"]), (&json!("ok"), &json!(live)));
+    assert_eq!(
+        (&welcome["resume"], &welcome["seq"]),
+        (&json!("ok"), &json!(live))
+    );
     for (epoch, seq) in [(epoch.as_str(), live + 1), ("another-broadcast", 1)] {
         let mut stranger = Viewer::connect(&nova, &stream).await;
         let welcome = stranger.hello(None, Some((epoch, seq))).await;
@@ -190,7 +221,10 @@ async fn viewers_are_counted_exactly_within_two_seconds_of_coming_and_going() {
     third.leave().await;
     first.until("the streamer left", COUNTED, one).await;
     let row = nova.get(&format!("/streams/{stream}")).send().await.ok(200);
-    assert_eq!((&row["current_viewers"], &row["peak_viewers"]), (&json!(1), &json!(2)));
+    assert_eq!(
+        (&row["current_viewers"], &row["peak_viewers"]),
+        (&json!(1), &json!(2))
+    );
     let state = first.states.last().unwrap();
     for field in ["rev", "viewers", "watching", "rx"] {
         assert!(state.get(field).is_some(), "{field} in {state}");
@@ -198,11 +232,18 @@ async fn viewers_are_counted_exactly_within_two_seconds_of_coming_and_going() {
     first.leave().await;
     eventually("nobody is left", COUNTED, async || {
         let row = nova.get(&format!("/streams/{stream}")).send().await.ok(200);
-        if row["current_viewers"] == 0 { Ok(()) } else { Err(row.to_string()) }
+        if row["current_viewers"] == 0 {
+            Ok(())
+        } else {
+            Err(row.to_string())
+        }
     })
     .await;
     let ended = ana.end(&stream).await;
-    assert_eq!((&ended["peak_viewers"], &ended["unique_viewers"]), (&json!(2), &json!(3)));
+    assert_eq!(
+        (&ended["peak_viewers"], &ended["unique_viewers"]),
+        (&json!(2), &json!(3))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -213,7 +254,11 @@ async fn a_new_title_is_told_and_shown_to_whoever_comes_later() {
     let stream = ana.go_live("Evening set").await;
     let mut viewer = Viewer::anonymous(&nova, &stream).await;
     let patch = json!({ "title": "Night set", "category": "talk" });
-    ana.patch(&format!("/streams/{stream}")).json(&patch).send().await.ok(200);
+    ana.patch(&format!("/streams/{stream}"))
+        .json(&patch)
+        .send()
+        .await
+        .ok(200);
     let told = |viewer: &Viewer| viewer.events.iter().any(|event| event.name == "info");
     viewer.until("the new title is told", PATIENCE, told).await;
     assert_eq!(viewer.events.last().unwrap().body, patch);

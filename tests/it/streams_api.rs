@@ -31,7 +31,10 @@ fn assert_stream(stream: &Value) {
         assert!(stream.get(field).is_some(), "{field} is missing in {stream}");
     }
     for field in ["id", "username", "avatar_url"] {
-        assert!(stream["creator"].get(field).is_some(), "creator.{field} in {stream}");
+        assert!(
+            stream["creator"].get(field).is_some(),
+            "creator.{field} in {stream}"
+        );
     }
     let started = stream["started_at"].as_str().unwrap();
     assert!(
@@ -72,7 +75,12 @@ async fn going_live_is_answered_with_the_stream_and_where_it_is() {
         assert_eq!(stream[field], value, "{field}");
     }
     assert_eq!(stream["creator"]["username"], "ana");
-    assert!(stream["ws_url"].as_str().unwrap().ends_with(&format!("/ws/v1/streams/{id}")));
+    assert!(
+        stream["ws_url"]
+            .as_str()
+            .unwrap()
+            .ends_with(&format!("/ws/v1/streams/{id}"))
+    );
     assert_eq!(nova.get(&format!("/streams/{id}")).send().await.ok(200), stream);
     let profile = nova.get(&format!("/users/{}", ana.id)).send().await.ok(200);
     assert_eq!(profile["live_stream_id"], id);
@@ -107,7 +115,10 @@ async fn the_list_has_creators_and_viewers_newest_first_page_by_page() {
     }
     let newest_first: Vec<&str> = newest_first.iter().map(|(id, _)| id.as_str()).collect();
     let first = nova.get("/streams?page=1&limit=2").send().await.ok(200);
-    assert_eq!((ids(&first).as_slice(), &first["total"]), (&newest_first[..2], &json!(3)));
+    assert_eq!(
+        (ids(&first).as_slice(), &first["total"]),
+        (&newest_first[..2], &json!(3))
+    );
     let second = nova.get("/streams?page=2&limit=2").send().await.ok(200);
     assert_eq!(ids(&second), newest_first[2..]);
     assert_eq!((&second["page"], &second["limit"]), (&json!(2), &json!(2)));
@@ -130,7 +141,11 @@ async fn numbers_out_of_range_are_clamped_and_echoed() {
         ("", 1, 20),
     ] {
         let list = nova.get(&format!("/streams{query}")).send().await.ok(200);
-        assert_eq!((&list["page"], &list["limit"]), (&json!(page), &json!(limit)), "{query}");
+        assert_eq!(
+            (&list["page"], &list["limit"]),
+            (&json!(page), &json!(limit)),
+            "{query}"
+        );
     }
 }
 
@@ -175,12 +190,23 @@ async fn ending_twice_gives_the_same_body_and_nothing_can_be_changed_after() {
     let id = ana.go_live("Short one").await;
     ana.post(&format!("/streams/{id}/heartbeat")).send().await.ok(204);
     let patch = json!({ "title": "Shorter", "category": "talk" });
-    let changed = ana.patch(&format!("/streams/{id}")).json(&patch).send().await.ok(200);
-    assert_eq!((&changed["title"], &changed["category"]), (&json!("Shorter"), &json!("talk")));
+    let changed = ana
+        .patch(&format!("/streams/{id}"))
+        .json(&patch)
+        .send()
+        .await
+        .ok(200);
+    assert_eq!(
+        (&changed["title"], &changed["category"]),
+        (&json!("Shorter"), &json!("talk"))
+    );
 
     let ended = ana.end(&id).await;
     assert_stream(&ended);
-    assert_eq!((&ended["status"], &ended["ended_reason"]), (&json!("ended"), &json!("ended")));
+    assert_eq!(
+        (&ended["status"], &ended["ended_reason"]),
+        (&json!("ended"), &json!("ended"))
+    );
     assert!(ended["ended_at"].is_string());
     assert_eq!(ana.end(&id).await, ended);
     assert_eq!(nova.get(&format!("/streams/{id}")).send().await.ok(200), ended);
@@ -206,15 +232,26 @@ async fn a_stream_without_any_life_of_its_owner_is_ended() {
     let mut viewer = Viewer::anonymous(&nova, &abandoned).await;
 
     let ended = eventually("the abandoned stream ends", PATIENCE, async || {
-        beating.post(&format!("/streams/{kept}/heartbeat")).send().await.ok(204);
+        beating
+            .post(&format!("/streams/{kept}/heartbeat"))
+            .send()
+            .await
+            .ok(204);
         let stream = nova.get(&format!("/streams/{abandoned}")).send().await.ok(200);
-        if stream["status"] == "ended" { Ok(stream) } else { Err(stream.to_string()) }
+        if stream["status"] == "ended" {
+            Ok(stream)
+        } else {
+            Err(stream.to_string())
+        }
     })
     .await;
     assert_eq!(ended["ended_reason"], "abandoned");
     assert_eq!(viewer.closes().await, 4410);
     let last = viewer.events.last().expect("the end is told");
-    assert_eq!((last.name.as_str(), &last.body["state"]), ("status", &json!("ended")));
+    assert_eq!(
+        (last.name.as_str(), &last.body["state"]),
+        ("status", &json!("ended"))
+    );
     assert_eq!(last.body["reason"], "abandoned");
     for id in [&kept, &owned] {
         let stream = nova.get(&format!("/streams/{id}")).send().await.ok(200);
@@ -245,7 +282,13 @@ async fn a_repeated_request_gets_the_same_answer_and_another_body_is_refused() {
         assert_eq!(again.header("idempotency-replayed"), "true", "{again:?}");
         send(&other).await.problem(422, "idempotency_conflict");
         // The key is the user's own.
-        let theirs = ben.post(path).idempotency("key-1").json(&body).send().await.ok(201);
+        let theirs = ben
+            .post(path)
+            .idempotency("key-1")
+            .json(&body)
+            .send()
+            .await
+            .ok(201);
         assert_ne!(theirs, made);
     }
     assert_eq!(nova.get("/streams").send().await.ok(200)["total"], 2);

@@ -53,7 +53,10 @@ impl Api {
 
     /// A request to the internal listener.
     pub(crate) fn inside(&self, method: Method, path: &str) -> Call {
-        Call(self.http.request(method, format!("http://{}{path}", self.internal)))
+        Call(
+            self.http
+                .request(method, format!("http://{}{path}", self.internal)),
+        )
     }
 
     /// A GET below `/api/v1` without a token.
@@ -125,6 +128,11 @@ impl Call {
     /// Bytes that claim to be JSON.
     pub(crate) fn raw(self, body: impl Into<Vec<u8>>) -> Self {
         Self(self.0.header(CONTENT_TYPE, "application/json").body(body.into()))
+    }
+
+    /// Bytes whose type was said before.
+    pub(crate) fn bytes(self, body: &'static str) -> Self {
+        Self(self.0.body(body))
     }
 
     /// Sends it. Fails only when no whole answer arrived.
@@ -202,7 +210,10 @@ impl Answer {
         let errors = document["errors"].as_array().cloned().unwrap_or_default();
         assert!(errors.iter().any(|e| e["field"] == field), "{field}: {self:?}");
         for error in errors {
-            assert!(error["expected"].as_str().is_some_and(|text| !text.is_empty()), "{self:?}");
+            assert!(
+                error["expected"].as_str().is_some_and(|text| !text.is_empty()),
+                "{self:?}"
+            );
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use nova::adapters::log::SqliteLog;
+use nova::adapters::log::sqlite::SqliteLog;
 use nova_actors::domain::record::StoredRecord;
 use nova_actors::ports::log::EventSource as _;
 

@@ -45,7 +45,9 @@ impl Samples {
     }
 
     fn sample(&mut self, line: &str) {
-        let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("no value: {line}"));
+        let (series, value) = line
+            .rsplit_once(' ')
+            .unwrap_or_else(|| panic!("no value: {line}"));
         let value: f64 = value.parse().unwrap_or_else(|_| panic!("no number: {line}"));
         let name = series.split('{').next().unwrap_or_default();
         let first = |c: char| c.is_ascii_alphabetic() || c == '_' || c == ':';
@@ -81,6 +83,8 @@ impl Samples {
 
     /// Everything, for a failure.
     pub(crate) fn series(&self) -> impl Iterator<Item = (&str, f64)> {
-        self.series.iter().map(|(series, value)| (series.as_str(), *value))
+        self.series
+            .iter()
+            .map(|(series, value)| (series.as_str(), *value))
     }
 }

@@ -72,7 +72,10 @@ impl Person {
     }
 
     pub(crate) async fn follow(&self, other: &Self) {
-        self.put(&format!("/users/{}/follow", other.id)).send().await.ok(204);
+        self.put(&format!("/users/{}/follow", other.id))
+            .send()
+            .await
+            .ok(204);
     }
 
     pub(crate) async fn like(&self, post: &str) {

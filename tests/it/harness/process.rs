@@ -121,7 +121,10 @@ impl Nova {
             .expect("nova starts");
         let (public, internal) = eventually("nova is ready", PATIENCE, async || {
             if let Some(status) = child.try_wait().unwrap() {
-                panic!("nova ended before it was ready, with {status}:\n{}", home.logged());
+                panic!(
+                    "nova ended before it was ready, with {status}:\n{}",
+                    home.logged()
+                );
             }
             addresses(&ports).ok_or_else(|| format!("no ports file; log:\n{}", home.logged()))
         })
@@ -168,7 +171,12 @@ impl Nova {
         let log = self.log.clone();
         let status = self.ended().await;
         let text = || std::fs::read_to_string(&log).unwrap_or_default();
-        assert_eq!(status.code(), Some(0), "exit of a stop in order; log:\n{}", text());
+        assert_eq!(
+            status.code(),
+            Some(0),
+            "exit of a stop in order; log:\n{}",
+            text()
+        );
     }
 }
 

@@ -196,7 +196,12 @@ impl Viewer {
     fn note_events(&mut self, frame: &Value) {
         let (first, last) = (number(&frame["seq"][0]), number(&frame["seq"][1]));
         let entries = frame["ev"].as_array().expect("ev");
-        assert_eq!(first, self.seq + 1, "lost or repeated events after {}: {frame}", self.seq);
+        assert_eq!(
+            first,
+            self.seq + 1,
+            "lost or repeated events after {}: {frame}",
+            self.seq
+        );
         assert_eq!(entries.len() as u64, last - first + 1, "{frame}");
         for (seq, entry) in (first..).zip(entries) {
             let name = entry[0].as_str().expect("an event has a name").to_owned();
@@ -241,7 +246,10 @@ impl Viewer {
     pub(crate) async fn says(&mut self, key: &str, text: &str) -> (String, u64) {
         let answer = self.chat(key, text).await;
         assert_eq!(answer["op"], "ok", "{answer}");
-        (answer["m"].as_str().expect("m").to_owned(), number(&answer["seq"]))
+        (
+            answer["m"].as_str().expect("m").to_owned(),
+            number(&answer["seq"]),
+        )
     }
 
     /// Listens until `seen` holds.

@@ -26,7 +26,10 @@ async fn the_end_is_the_last_event_and_then_the_room_closes() {
         assert_eq!(last.body, json!({ "state": "ended", "reason": "ended" }));
     }
     let mut late = Viewer::connect(&nova, &stream).await;
-    assert_eq!(late.try_hello(Some(&ana.token), None).await, Heard::Closed(Some(4410)));
+    assert_eq!(
+        late.try_hello(Some(&ana.token), None).await,
+        Heard::Closed(Some(4410))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -44,7 +47,10 @@ async fn a_hello_that_cannot_be_trusted_or_placed_closes_with_its_own_code() {
     }
     let mut lost = Viewer::connect(&nova, UNKNOWN).await;
     assert_eq!(lost.try_hello(None, None).await, Heard::Closed(Some(4404)));
-    assert_eq!(Viewer::anonymous(&nova, &stream).await.welcome["room"]["state"], "live");
+    assert_eq!(
+        Viewer::anonymous(&nova, &stream).await.welcome["room"]["state"],
+        "live"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -114,15 +120,29 @@ async fn whoever_floods_is_told_first_and_then_closed() {
         flood.says(&format!("k-{n}"), "the whole burst").await;
     }
     let refused = flood.chat("k-5", "one more").await;
-    assert_eq!((&refused["op"], &refused["code"]), (&json!("err"), &json!("rate_limited")));
-    assert!(refused["retry_ms"].as_u64().is_some_and(|ms| (1..=10_000).contains(&ms)), "{refused}");
+    assert_eq!(
+        (&refused["op"], &refused["code"]),
+        (&json!("err"), &json!("rate_limited"))
+    );
+    assert!(
+        refused["retry_ms"]
+            .as_u64()
+            .is_some_and(|ms| (1..=10_000).contains(&ms)),
+        "{refused}"
+    );
     assert_eq!(refused["temp"], true);
     for n in 6..40 {
         let key = format!("k-{n}");
-        flood.send(&json!({ "op": "chat", "id": 900 + n, "key": key, "x": "and more" })).await;
+        flood
+            .send(&json!({ "op": "chat", "id": 900 + n, "key": key, "x": "and more" }))
+            .await;
     }
     assert_eq!(flood.closes().await, 4429);
-    assert_eq!(nova.chat(&stream).await.len(), 5, "refused messages take no place");
+    assert_eq!(
+        nova.chat(&stream).await.len(),
+        5,
+        "refused messages take no place"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -156,7 +176,9 @@ async fn a_quiet_room_is_kept_alive_and_a_silent_client_is_closed() {
             }
         }
     };
-    runs_for(PATIENCE, beats).await.expect("keepalives in a quiet room");
+    runs_for(PATIENCE, beats)
+        .await
+        .expect("keepalives in a quiet room");
     assert_eq!(silent.closes().await, 4003);
 }
 
@@ -167,7 +189,9 @@ async fn websocket_pings_are_answered() {
     let ana = nova.person("ana").await;
     let stream = ana.go_live("Evening set").await;
     let mut viewer = Viewer::anonymous(&nova, &stream).await;
-    viewer.send_message(Message::Ping(Bytes::from_static(b"are you there"))).await;
+    viewer
+        .send_message(Message::Ping(Bytes::from_static(b"are you there")))
+        .await;
     assert_eq!(viewer.hears_pong().await, Bytes::from_static(b"are you there"));
 }
 
@@ -190,13 +214,24 @@ async fn a_stop_in_order_moves_viewers_and_closes_them_to_come_back() {
     let nova = Nova::start(&home, &Launch::empty()).await;
     let mut back = Viewer::connect(&nova, &stream).await;
     let welcome = back.hello(Some(&ana.token), Some((&epoch, said))).await;
-    assert_eq!((&welcome["resume"], welcome["epoch"].as_str()), (&json!("ok"), Some(epoch.as_str())));
+    assert_eq!(
+        (&welcome["resume"], welcome["epoch"].as_str()),
+        (&json!("ok"), Some(epoch.as_str()))
+    );
     let (_, next) = back.says("k-2", "back again").await;
     assert_eq!(next, said + 1, "the sequence goes on");
-    assert_eq!(back.says("k", "a break").await, (m, said), "keys outlive the process");
+    assert_eq!(
+        back.says("k", "a break").await,
+        (m, said),
+        "keys outlive the process"
+    );
     eventually("the viewer is counted", Duration::from_secs(2), async || {
         let row = nova.get(&format!("/streams/{stream}")).send().await.ok(200);
-        if row["current_viewers"] == 1 { Ok(()) } else { Err(row.to_string()) }
+        if row["current_viewers"] == 1 {
+            Ok(())
+        } else {
+            Err(row.to_string())
+        }
     })
     .await;
 }

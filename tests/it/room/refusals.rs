@@ -8,7 +8,11 @@ use crate::harness::{Heard, Home, Launch, Nova, Viewer, handshake};
 /// The connection has answered `err` with the code; the field, where the refusal names one.
 async fn refused(viewer: &mut Viewer, frame: Value, code: &str, field: Option<&str>) {
     let answer = viewer.request(frame.clone()).await;
-    assert_eq!((&answer["op"], &answer["code"]), (&json!("err"), &json!(code)), "{frame}: {answer}");
+    assert_eq!(
+        (&answer["op"], &answer["code"]),
+        (&json!("err"), &json!(code)),
+        "{frame}: {answer}"
+    );
     assert!(answer["temp"].is_boolean(), "{answer}");
     if let Some(field) = field {
         assert_eq!(answer["field"], field, "{frame}: {answer}");
@@ -40,17 +44,49 @@ async fn a_bad_chat_names_its_field_and_takes_no_place() {
     let (_, before) = viewer.says("k", &"\u{e9}".repeat(500)).await;
     let table = [
         (json!({ "op": "chat", "key": "a" }), "bad_frame", Some("x")),
-        (json!({ "op": "chat", "key": "a", "x": 7 }), "bad_frame", Some("x")),
-        (json!({ "op": "chat", "key": "a", "x": null }), "bad_frame", Some("x")),
-        (json!({ "op": "chat", "key": "a", "x": ["hi"] }), "bad_frame", Some("x")),
-        (json!({ "op": "chat", "key": "a", "x": "nul \u{0} nul" }), "bad_frame", Some("x")),
-        (json!({ "op": "chat", "key": 7, "x": "hi" }), "bad_frame", Some("key")),
+        (
+            json!({ "op": "chat", "key": "a", "x": 7 }),
+            "bad_frame",
+            Some("x"),
+        ),
+        (
+            json!({ "op": "chat", "key": "a", "x": null }),
+            "bad_frame",
+            Some("x"),
+        ),
+        (
+            json!({ "op": "chat", "key": "a", "x": ["hi"] }),
+            "bad_frame",
+            Some("x"),
+        ),
+        (
+            json!({ "op": "chat", "key": "a", "x": "nul \u{0} nul" }),
+            "bad_frame",
+            Some("x"),
+        ),
+        (
+            json!({ "op": "chat", "key": 7, "x": "hi" }),
+            "bad_frame",
+            Some("key"),
+        ),
     ];
     for (frame, code, field) in table {
         refused(&mut viewer, frame, code, field).await;
     }
-    refused(&mut viewer, json!({ "op": "chat", "key": "a", "x": "" }), "empty", None).await;
-    refused(&mut viewer, json!({ "op": "chat", "key": "a", "x": " \n\t " }), "empty", None).await;
+    refused(
+        &mut viewer,
+        json!({ "op": "chat", "key": "a", "x": "" }),
+        "empty",
+        None,
+    )
+    .await;
+    refused(
+        &mut viewer,
+        json!({ "op": "chat", "key": "a", "x": " \n\t " }),
+        "empty",
+        None,
+    )
+    .await;
     let long = json!({ "op": "chat", "key": "a", "x": "\u{e9}".repeat(501) });
     refused(&mut viewer, long, "too_long", None).await;
     let (_, after) = viewer.says("last", "and a good one").await;
@@ -66,7 +102,13 @@ async fn unknown_requests_and_a_second_hello_are_answered() {
     let stream = ana.go_live("Evening set").await;
     let mut viewer = ana.watch(&stream).await;
     refused(&mut viewer, json!({ "op": "dance" }), "unknown_op", None).await;
-    refused(&mut viewer, json!({ "op": "hello", "token": ana.token }), "bad_frame", None).await;
+    refused(
+        &mut viewer,
+        json!({ "op": "hello", "token": ana.token }),
+        "bad_frame",
+        None,
+    )
+    .await;
     for frame in [json!({ "op": 7 }), json!({ "no": "op" }), json!({ "op": null })] {
         refused(&mut viewer, frame, "bad_frame", Some("op")).await;
     }
@@ -90,7 +132,11 @@ async fn a_refusal_without_an_id_is_still_heard() {
             Heard::Closed(code) => panic!("closed with {code:?}"),
         }
     };
-    assert_eq!((&err["code"], err.get("re")), (&json!("bad_frame"), None), "{err}");
+    assert_eq!(
+        (&err["code"], err.get("re")),
+        (&json!("bad_frame"), None),
+        "{err}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
