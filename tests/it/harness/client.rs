@@ -71,7 +71,6 @@ impl Api {
         let answer = answer.ok(200);
         Person::new(
             self.clone(),
-            username,
             answer["user_id"].as_str().unwrap(),
             answer["access_token"].as_str().unwrap(),
         )
@@ -91,7 +90,7 @@ impl Api {
         let mut pages = Vec::new();
         let mut before = String::new();
         loop {
-            let path = format!("/streams/{stream}/chat?limit=50{before}");
+            let path = format!("/streams/{stream}/chat?limit=100{before}");
             let mut page = self.get(&path).send().await.ok(200);
             let messages = page["messages"].take();
             pages.push(messages.as_array().expect("messages").clone());

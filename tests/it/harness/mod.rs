@@ -10,7 +10,6 @@ mod wait;
 
 pub(crate) use client::{Answer, Api, Call};
 pub(crate) use log::topic;
-pub(crate) use metrics::Samples;
 pub(crate) use person::Person;
 pub(crate) use process::{Home, Launch, Nova};
 pub(crate) use viewer::{Event, Heard, Viewer, handshake};

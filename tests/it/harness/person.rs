@@ -10,16 +10,14 @@ use super::viewer::Viewer;
 #[derive(Clone)]
 pub(crate) struct Person {
     api: Api,
-    pub(crate) username: String,
     pub(crate) id: String,
     pub(crate) token: String,
 }
 
 impl Person {
-    pub(super) fn new(api: Api, username: &str, id: &str, token: &str) -> Self {
+    pub(super) fn new(api: Api, id: &str, token: &str) -> Self {
         Self {
             api,
-            username: username.to_owned(),
             id: id.to_owned(),
             token: token.to_owned(),
         }
