@@ -13,7 +13,6 @@ pub mod demo;
 pub mod embedded;
 pub mod failure;
 pub mod http;
-pub mod listen;
 pub mod shutdown;
 pub mod telemetry;
 pub mod ws;

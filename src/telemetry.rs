@@ -75,6 +75,12 @@ impl Metrics {
         Ok(metrics)
     }
 
+    /// What renders them.
+    #[must_use]
+    pub fn prometheus(&self) -> PrometheusHandle {
+        self.handle.clone()
+    }
+
     /// All metrics in Prometheus' text format.
     #[must_use]
     pub fn render(&self) -> String {

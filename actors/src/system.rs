@@ -8,7 +8,8 @@
 //! ├─ social      social/<n>
 //! ├─ streams     directory ─ stream/<id> ─ shard/<id>/<n>
 //! ├─ consumers   cdc
-//! └─ jobs        job/retention
+//! ├─ jobs        job/retention
+//! └─ process     what the program adds: its probes, the demo conversation
 //! ```
 //!
 //! Started from top to bottom, so that everyone finds what it calls; drained from bottom to top.
@@ -130,11 +131,15 @@ pub struct ActorSystem {
 }
 
 impl ActorSystem {
-    /// Starts every actor.
+    /// Starts every actor; the group that `more` makes of the handles comes last.
     ///
     /// # Errors
     /// When an actor refuses its arguments.
-    pub async fn start(ports: Ports, settings: Settings) -> Result<Self> {
+    pub async fn start(
+        ports: Ports,
+        settings: Settings,
+        more: impl FnOnce(&Handles) -> GroupSpec + Send,
+    ) -> Result<Self> {
         let (loaders, users, streams, posts) = loaders(&ports, &settings);
         let (publisher, relay) = publisher(&ports, &settings);
         let views = PostViews::new(posts, users.clone(), Arc::clone(&ports.posts));
@@ -151,6 +156,13 @@ impl ActorSystem {
             committed: Arc::new(move || committed.wake()),
         };
         let streams = StreamsHandle::new(stream_ports, settings.streams.clone());
+        let users_handle = UsersHandle::new(Arc::clone(&ports.users), users, Arc::clone(&ports.clock));
+        let handles = Handles {
+            streams: streams.clone(),
+            users: users_handle,
+            social,
+            feed,
+        };
         let root = GroupSpec::new("root")
             .group(loaders)
             .group(publisher)
@@ -158,14 +170,8 @@ impl ActorSystem {
             .group(social_group)
             .group(streams.supervise(GroupSpec::new("streams")))
             .group(consumers(&ports, &settings, invalidator))
-            .group(jobs(&ports, &settings));
-        let users = UsersHandle::new(Arc::clone(&ports.users), users, Arc::clone(&ports.clock));
-        let handles = Handles {
-            streams,
-            users,
-            social,
-            feed,
-        };
+            .group(jobs(&ports, &settings))
+            .group(more(&handles));
         Ok(Self {
             handles,
             root: Root::start(root).await?,

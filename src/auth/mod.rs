@@ -8,6 +8,9 @@ mod verifier;
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use nova_actors::Result as Outcome;
+use nova_actors::domain::{Timestamp, User};
 use nova_actors::ports::Clock;
 
 use crate::config::Auth;
@@ -16,6 +19,16 @@ use crate::failure::Failure;
 
 pub use issuer::{DEV_TOKEN_LIFETIME, TokenIssuer};
 pub use verifier::{MAX_TOKEN, TokenVerifier, VerifiedToken};
+
+/// Turns a token into a person, for REST and WebSocket alike.
+#[async_trait]
+pub trait Authenticate: Send + Sync {
+    /// The user whom the token names, created when new, and when the token expires.
+    ///
+    /// # Errors
+    /// `Unauthorized` for a token that cannot be trusted; `Unavailable`, `Timeout` when that cannot be told.
+    async fn authenticate(&self, token: &str) -> Outcome<(User, Timestamp)>;
+}
 
 /// The verifier that the configuration asks for, and an issuer when that is the development key's.
 ///

@@ -47,7 +47,7 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Config(args) => configuration::run(args),
         Command::Migrate(args) => migrate::run(args),
         Command::Seed(args) => seed::run(args),
-        Command::Openapi => output::print(&app::openapi()?),
+        Command::Openapi => output::print(&app::openapi(&load(&Sources::new(None))?.config)?),
     }
 }
 

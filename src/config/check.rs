@@ -22,8 +22,6 @@ const ROLES: [&str; 8] = [
 const KEY_FILE_ALGORITHMS: [&str; 3] = ["EdDSA", "ES256", "RS256"];
 const MIN_CURSOR_KEY: usize = 32;
 const MINUTE: Duration = Duration::from_secs(60);
-/// Below it a viewer's frames could not hold the longest chat message.
-const MIN_FRAME: usize = 2_560;
 
 struct Checks<'a> {
     layers: &'a Layers,
@@ -100,9 +98,9 @@ fn parts(checks: &mut Checks<'_>, config: &Config) {
         "every role, because an embedded store serves one process only",
     );
     checks.require(
-        config.cdc_source == "relay",
+        config.cdc_source == "change_log",
         "cdc.source",
-        "relay, because an embedded log has no other source",
+        "change_log, because an embedded log has no other source",
     );
     let data = &config.data;
     let paths: BTreeSet<_> = [&data.store, &data.log, &data.analytics]
@@ -189,14 +187,6 @@ fn rooms(checks: &mut Checks<'_>, rooms: &Rooms) {
     checks.deadline("rooms.slow_deadline", rooms.slow_deadline);
     checks.deadline("rooms.chat_window", rooms.chat_window);
     checks.require(rooms.chat_burst > 0, "rooms.chat_burst", "at least 1");
-    let frame = (MIN_FRAME..=1 << 20).contains(&rooms.frame_limit.0);
-    checks.require(frame, "rooms.frame_limit", "a size from 2560 to 1MiB");
-    let shard = (1..=10_000).contains(&rooms.viewers_per_shard);
-    checks.require(shard, "rooms.viewers_per_shard", "a number from 1 to 10000");
-    let frames = (8..=65_536).contains(&rooms.outbox_frames);
-    checks.require(frames, "rooms.outbox_frames", "a number from 8 to 65536");
-    let bytes = (16 << 10..=64 << 20).contains(&rooms.outbox_bytes.0);
-    checks.require(bytes, "rooms.outbox_bytes", "a size from 16KiB to 64MiB");
 }
 
 fn feed(checks: &mut Checks<'_>, feed: &Feed) {

@@ -108,18 +108,10 @@ section! {
         heartbeat: Duration = "rooms.heartbeat",
         /// Time for the `hello`.
         hello_deadline: Duration = "rooms.hello_deadline",
-        /// Largest frame of a viewer.
-        frame_limit: Bytes = "rooms.frame_limit",
         /// Chat messages within `chat_window`.
         chat_burst: u32 = "rooms.chat_burst",
         /// See `chat_burst`.
         chat_window: Duration = "rooms.chat_window",
-        /// Viewers of one shard, at most.
-        viewers_per_shard: usize = "rooms.viewers_per_shard",
-        /// Frames that wait for a viewer, at most.
-        outbox_frames: usize = "rooms.outbox_frames",
-        /// Bytes that wait for a viewer, at most.
-        outbox_bytes: Bytes = "rooms.outbox_bytes",
         /// Time after which a viewer that takes nothing is closed.
         slow_deadline: Duration = "rooms.slow_deadline",
     }

@@ -39,7 +39,6 @@ fn the_defaults_are_a_valid_configuration() {
     assert_eq!(config.internal.bind.to_string(), "127.0.0.1:9090");
     assert_eq!(config.streams.abandon_after, Duration::from_secs(600));
     assert_eq!(config.streams.categories.len(), 9);
-    assert_eq!(config.rooms.frame_limit, Bytes(4_096));
     assert_eq!(config.drain, Duration::from_secs(30));
     assert_eq!(
         config.data.store.path("d".as_ref()),

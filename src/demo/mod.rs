@@ -6,7 +6,9 @@ mod people;
 mod posts;
 mod progress;
 mod seed;
+mod talker;
 
 pub use chat::{DemoChat, DemoLine, DemoRoom, Speaker};
 pub use progress::Progress;
 pub use seed::{Stores, World, seed};
+pub use talker::{Talker, TalkerArgs};

@@ -78,9 +78,9 @@ pub async fn seed(
         .await?
         .map_or(0, |profile| profile.following);
     let whole = following >= HOUSE.follows.len() as u64;
-    let steps = BROADCASTS.len() + POSTS.len() + PEOPLE.len();
     if !whole {
-        progress.begin(PEOPLE.len() + steps + HOUSE.follows.len());
+        // The two are the house account's: itself, and its follows.
+        progress.begin(2 + 2 * PEOPLE.len() + BROADCASTS.len() + POSTS.len());
     }
     let mut people = HashMap::new();
     for person in &PEOPLE {
@@ -148,6 +148,7 @@ impl Seeding<'_> {
             self.progress.step();
         }
         self.follows(&HOUSE, house.id, people).await?;
+        self.progress.step();
         Ok(POSTS.len())
     }
 

@@ -24,4 +24,4 @@ pub use openapi::openapi;
 pub use problem::{Code, FieldProblem, PROBLEM_JSON, Problem, ProblemDocument};
 pub use router::public_router;
 pub use server::{BindError, ConnectionPermit, Server, ServerSettings};
-pub use state::{Authenticate, DevToken, DevTokens, Edge, EdgeSettings, EdgeState};
+pub use state::{DevToken, DevTokens, Edge, EdgeSettings, EdgeState};

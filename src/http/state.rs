@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use axum::http::HeaderValue;
 use nova_actors::Result;
-use nova_actors::domain::{Timestamp, User, UserId};
+use nova_actors::domain::UserId;
 
 use nova_actors::feed::FeedHandle;
 use nova_actors::social::SocialHandle;
@@ -18,17 +18,8 @@ use tokio::sync::Semaphore;
 
 use super::cursor::CursorKey;
 use super::health::Readiness;
+use crate::auth::Authenticate;
 use nova_actors::streams::StreamsHandle;
-
-/// Says whose a token is.
-#[async_trait]
-pub trait Authenticate: Send + Sync {
-    /// The token's user, and when the token expires.
-    ///
-    /// # Errors
-    /// `Unauthorized` when the token cannot be trusted; `Unavailable` when the user cannot be looked up.
-    async fn authenticate(&self, token: &str) -> Result<(User, Timestamp)>;
-}
 
 /// Hands out development tokens.
 #[async_trait]

@@ -15,7 +15,6 @@ mod writer;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use axum::Router;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
@@ -24,25 +23,16 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hyper_util::rt::TokioIo;
 use metrics::{counter, gauge};
-use nova_actors::domain::{StreamId, Timestamp, User};
+use nova_actors::domain::StreamId;
 use nova_actors::runtime::metrics as names;
 use nova_actors::streams::StreamsHandle;
-use nova_actors::{Error, Kind, Result};
+use nova_actors::{Error, Kind};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::auth::Authenticate;
 use handshake::{Refusal, SUBPROTOCOL};
-
-/// Turns a token into a person, as REST does.
-#[async_trait]
-pub trait Authenticate: Send + Sync {
-    /// The user whom the token names, created when new, and when the token expires.
-    ///
-    /// # Errors
-    /// `Unauthorized` for a token that cannot be trusted; `Unavailable`, `Timeout` when that cannot be told.
-    async fn authenticate(&self, token: &str) -> Result<(User, Timestamp)>;
-}
 
 /// How an error becomes a problem document.
 pub type Problem = Arc<dyn Fn(Error) -> Response + Send + Sync>;
