@@ -31,6 +31,13 @@ async fn shown(reader: &Person, post: &str, holds: impl Fn(&Value) -> bool) -> (
     .await
 }
 
+/// Whether the item was ranked, and for following its author.
+fn from_followees(item: &Value) -> bool {
+    item["source"]
+        .as_array()
+        .is_some_and(|sources| sources.contains(&json!("followees")))
+}
+
 async fn explained(reader: &Person, post: &str) -> Value {
     reader
         .get(&format!("/feed/explain?post_id={post}"))
@@ -74,11 +81,7 @@ async fn a_post_by_someone_i_follow_appears_in_my_feed_with_its_score() {
     let (author, reader) = tokio::join!(nova.person("author"), nova.person("reader"));
     reader.follow(&author).await;
     let post = author.write("Count the washers first.").await;
-    let ranked = |item: &Value| {
-        let sources = item["source"].as_array().unwrap();
-        sources.iter().any(|source| source == "followees")
-    };
-    let (item, page) = shown(&reader, &post, ranked).await;
+    let (item, page) = shown(&reader, &post, from_followees).await;
     assert_eq!((&page["ranker"], &page["rung"]), (&json!("v1"), &json!("fresh")));
     for field in ["relaxed", "degraded"] {
         assert!(page[field].is_array(), "{field} in {page}");
@@ -133,7 +136,7 @@ async fn a_like_changes_the_count_and_with_it_the_score() {
         tokio::join!(nova.person("author"), nova.person("reader"), nova.person("other"));
     reader.follow(&author).await;
     let post = author.write("Likeable").await;
-    let (before, _) = shown(&reader, &post, |_| true).await;
+    let (before, _) = shown(&reader, &post, from_followees).await;
     reader.like(&post).await;
     reader.like(&post).await;
     other.like(&post).await;
