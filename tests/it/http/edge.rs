@@ -198,7 +198,7 @@ async fn system(files: &TempDir) -> ActorSystem {
         retention_every: Duration::from_secs(3_600),
         owner: "test".into(),
     };
-    ActorSystem::start(ports, settings, |_| GroupSpec::new("nothing more"))
+    ActorSystem::start(ports, settings, |_| GroupSpec::new("process"))
         .await
         .unwrap()
 }
