@@ -120,10 +120,10 @@ impl Builder {
                 return None;
             }
         }
-        self.from_store(climb, want.ranker).await
+        self.store_ranked(climb, want.ranker).await
     }
 
-    async fn from_store(&self, climb: &mut Climb, ranker: Ranker) -> Option<Step> {
+    async fn store_ranked(&self, climb: &mut Climb, ranker: Ranker) -> Option<Step> {
         let since = climb.now.minus(FOLLOWEES_WINDOW);
         let work = self
             .store

@@ -16,6 +16,7 @@ mod actor;
 mod bounded;
 mod build;
 mod candidates;
+mod codec;
 mod cursor;
 mod engine;
 mod explain;

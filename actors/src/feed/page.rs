@@ -113,8 +113,8 @@ impl Pager {
             newer_available: serving.newer_available,
             watermark: snapshot.origin.watermark,
         };
-        let ended = filled.next >= snapshot.entries.len();
-        if filled.items.is_empty() && (filled.failed || from == 0) {
+        let nothing = filled.items.is_empty();
+        if nothing && (filled.failed || from == 0) {
             page.rung = Rung::Empty;
             if filled.failed {
                 page.degraded.push("posts".to_owned());
@@ -122,8 +122,10 @@ impl Pager {
                 page.degraded.push(NO_POSTS.to_owned());
             }
         }
+        let ended = filled.next >= snapshot.entries.len();
         // A first page that could not be looked up has nothing to go on from.
-        if !ended && !(filled.failed && from == 0 && filled.items.is_empty()) {
+        let lost = nothing && filled.failed && from == 0;
+        if !(ended || lost) {
             page.next_cursor = Some(self.cursor(plan.reader, serving, filled.next)?);
         }
         page.items = filled

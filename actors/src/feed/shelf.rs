@@ -116,16 +116,29 @@ impl Shelf {
         generation: Generation,
         known: Option<Arc<Snapshot>>,
     ) -> (Option<Arc<Snapshot>>, bool) {
-        let keys = [pointer_key(reader), snapshot_key(reader, generation)];
-        let (pointer, stored, result) = match self.get(keys).await {
-            Ok([pointer, snapshot]) => (pointer, snapshot, None),
-            Err(error) => {
+        let answer = match known {
+            Some(known) => self
+                .get([pointer_key(reader)])
+                .await
+                .map(|[pointer]| (pointer, Some(Arc::clone(&known))))
+                .map_err(|error| (error, Some(known))),
+            None => self
+                .get([pointer_key(reader), snapshot_key(reader, generation)])
+                .await
+                .map(|[pointer, stored]| (pointer, stored.as_deref().and_then(read_snapshot)))
+                .map_err(|error| (error, None)),
+        };
+        let (pointer, snapshot) = match answer {
+            Ok((pointer, snapshot)) => {
+                count(if snapshot.is_some() { "fresh" } else { "miss" });
+                (pointer, snapshot)
+            }
+            Err((error, known)) => {
                 tracing::warn!(%error, "the feed's cache did not answer");
-                (None, None, Some("error"))
+                count("error");
+                (None, known)
             }
         };
-        let snapshot = known.or_else(|| stored.as_deref().and_then(read_snapshot));
-        count(result.unwrap_or(if snapshot.is_some() { "fresh" } else { "miss" }));
         let newer = pointer
             .as_deref()
             .and_then(read_pointer)

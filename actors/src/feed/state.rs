@@ -289,7 +289,3 @@ impl<W> RankerState<W> {
         }
     }
 }
-
-#[cfg(test)]
-#[path = "state_tests.rs"]
-mod tests;

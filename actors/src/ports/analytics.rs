@@ -28,7 +28,8 @@ pub struct RowState {
     pub version: u128,
     /// Whether the row is gone.
     pub deleted: bool,
-    /// The columns, as the envelope has them: of a deleted row, its last known image.
+    /// The columns by name: ids as text, times as epoch milliseconds, counts as numbers; of a deleted row, its
+    /// last known image.
     pub row: Value,
 }
 

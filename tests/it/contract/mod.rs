@@ -15,6 +15,7 @@ macro_rules! contract_tests {
     };
 }
 
+mod analytics;
 mod cache;
 mod journal;
 mod log;

@@ -122,15 +122,15 @@ impl Actor for CdcConsumer {
             MsgKind::Claimed(Err(error)) => self.on_claim_failed(&error, ctx),
             MsgKind::ClaimAgain => self.claim(ctx),
             MsgKind::Appended(log) => {
-                self.fetch_idle(ctx);
+                self.fetch_idle(false, ctx);
                 Self::watch_log(log, ctx);
             }
             MsgKind::Poll => {
-                self.fetch_idle(ctx);
+                self.fetch_idle(true, ctx);
                 self.measure_lag(ctx);
             }
             MsgKind::Measured(lag) => self.on_measured(lag),
-            MsgKind::Resume(partition) => self.fetch(partition, ctx),
+            MsgKind::Resume(partition) => self.fetch(partition, false, ctx),
             MsgKind::Done(partition, outcome) => return self.on_done(partition, outcome, ctx),
         }
         Ok(())
@@ -173,7 +173,7 @@ impl CdcConsumer {
         tracing::info!(partitions = claims.len(), "CDC consumer started");
         Self::watch_log(self.args.log.appended(), ctx);
         ctx.every(self.args.settings.poll, || Msg(MsgKind::Poll));
-        self.fetch_idle(ctx);
+        self.fetch_idle(false, ctx);
     }
 
     fn on_claim_failed(&mut self, error: &Error, ctx: &mut Ctx<Self>) {
@@ -194,9 +194,11 @@ impl CdcConsumer {
         ctx.run(changed, |log| Msg(MsgKind::Appended(log)));
     }
 
-    fn fetch_idle(&mut self, ctx: &mut Ctx<Self>) {
+    /// `mark`: where there is nothing to fetch, the watermark moves, so that quiet partitions do not hold it
+    /// back.
+    fn fetch_idle(&mut self, mark: bool, ctx: &mut Ctx<Self>) {
         for partition in self.progress.appended() {
-            self.fetch(partition, ctx);
+            self.fetch(partition, mark, ctx);
         }
     }
 
@@ -218,14 +220,14 @@ impl CdcConsumer {
         }
     }
 
-    fn fetch(&mut self, partition: Partition, ctx: &mut Ctx<Self>) {
+    fn fetch(&mut self, partition: Partition, mark: bool, ctx: &mut Ctx<Self>) {
         let Some((epoch, next)) = self.progress.begin(partition) else {
             return;
         };
         let args = self.args.clone();
         let late = || Error::new(Kind::Timeout, "the batch took too long");
         let work = async move {
-            let batch = run_batch(&args, partition, epoch, next);
+            let batch = run_batch(&args, partition, (epoch, next), mark);
             timeout(args.settings.deadline, batch)
                 .await
                 .unwrap_or_else(|_| Err(late()))
@@ -248,7 +250,7 @@ impl CdcConsumer {
             }
         };
         match self.progress.finish(partition, outcome) {
-            Next::Fetch => self.fetch(partition, ctx),
+            Next::Fetch => self.fetch(partition, false, ctx),
             Next::PauseFor(pause) => ctx.after(pause, Msg(MsgKind::Resume(partition))),
             Next::Wait => {}
         }

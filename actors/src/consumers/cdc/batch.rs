@@ -57,18 +57,25 @@ pub(super) async fn claim_all(args: CdcArgs) -> Result<Vec<(Partition, Claim)>> 
     Ok(claims)
 }
 
-/// Fetches, decodes and applies what follows `from`.
+/// Fetches, decodes and applies what follows `from`. When that is nothing and `mark` is set, the sink is told
+/// that everything up to now is in the tables.
 pub(super) async fn run_batch(
     args: &CdcArgs,
     (table, partition): Partition,
-    epoch: u64,
-    from: u64,
+    (epoch, from): (u64, u64),
+    mark: bool,
 ) -> Result<Applied> {
+    let asked_at = args.clock.now();
     let records = args
         .log
         .fetch(table.topic(), partition, from, args.settings.batch)
         .await?;
     if records.is_empty() {
+        if mark {
+            let (mut batch, ..) = sort_out(table, partition, epoch, from, Vec::new());
+            batch.watermark = asked_at;
+            args.sink.apply(&batch).await?;
+        }
         let outcomes = Outcomes::default();
         return Ok(Applied {
             next: from,

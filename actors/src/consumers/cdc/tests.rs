@@ -230,6 +230,29 @@ async fn an_append_wakes_the_consumer_and_everything_lands_once_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn quiet_partitions_move_the_watermark_at_every_poll() {
+    let world = world().await;
+    world.log.append(post(UserId::new(), 1));
+    until("landed", || world.sink.landed() == 1).await;
+    for poll in 1..=2 {
+        sleep(Duration::from_secs(3_600)).await;
+        until("every topic was marked", || {
+            world.sink.batches.lock().unwrap().len() == 1 + poll * CapturedTable::ALL.len()
+        })
+        .await;
+    }
+    let batches = world.sink.batches.lock().unwrap();
+    let hour = Timestamp::from_millis(3_600_000);
+    assert!(
+        batches[1..6]
+            .iter()
+            .all(|b| b.first == b.next && b.watermark >= hour)
+    );
+    let topics: std::collections::BTreeSet<_> = batches[1..6].iter().map(|b| &b.topic).collect();
+    assert_eq!(topics.len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_record_that_cannot_be_read_is_put_aside_and_the_rest_lands() {
     let world = world().await;
     for n in 0..10 {

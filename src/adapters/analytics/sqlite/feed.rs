@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::SqliteAnalytics;
 
 /// For each followee the newest posts by `posts_cdc_by_author`, then the newest of them all.
-const FOLLOWEES: &str = "
+pub(super) const FOLLOWEES: &str = "
     select p.id, p.author_id, p.created_at
     from follows_cdc f
     join posts_cdc p on p.id in (
@@ -22,7 +22,7 @@ const FOLLOWEES: &str = "
     order by p.created_at desc, p.id desc limit ?4";
 
 /// Likes and comments of the window by `likes_cdc_by_time` and `comments_cdc_by_time`, counted per post.
-const TRENDING: &str = "
+pub(super) const TRENDING: &str = "
     with reactions (post_id, weight) as (
         select post_id, 1 from likes_cdc where _deleted = 0 and created_at >= ?1
         union all
@@ -33,7 +33,7 @@ const TRENDING: &str = "
     order by counted.weight desc, p.created_at desc, p.id desc limit ?2";
 
 /// The reader's 200 closest authors by `likes_cdc_by_user` and `comments_cdc_by_user`; then as `FOLLOWEES`.
-const AFFINITY: &str = "
+pub(super) const AFFINITY: &str = "
     with interactions (author_id) as (
         select post_author_id from likes_cdc where user_id = ?1 and _deleted = 0 and created_at >= ?2
         union all
@@ -50,7 +50,7 @@ const AFFINITY: &str = "
     order by p.created_at desc, p.id desc limit ?5";
 
 /// Kind 0: a post, its likes and comments. Kind 1: an author, the reader's interactions.
-const FEATURES: &str = "
+pub(super) const FEATURES: &str = "
     select 0, c.post_id, c.likes, c.comments
     from json_each(?2) asked join post_counters_cdc c on c.post_id = unhex(asked.value) and c._deleted = 0
     union all

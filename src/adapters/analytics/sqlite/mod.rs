@@ -3,6 +3,8 @@
 mod feed;
 mod rows;
 mod sink;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 

@@ -1,6 +1,5 @@
 //! Row states as the statements take them: per table one JSON array of rows, merged in their order.
 
-use chrono::DateTime;
 use nova_actors::domain::change::CapturedTable;
 use nova_actors::ports::analytics::RowState;
 use nova_actors::{Error, Result};
@@ -137,16 +136,10 @@ impl Row<'_> {
             .ok_or_else(|| self.refused(column, "a UUID"))
     }
 
-    /// Epoch milliseconds, as Nova's own change log has them, or RFC 3339, as Debezium has them.
     fn time(&self, column: &str) -> Result<i64> {
-        let value = self.column(column);
-        value
+        self.column(column)
             .as_i64()
-            .or_else(|| {
-                let time = DateTime::parse_from_rfc3339(value.as_str()?).ok()?;
-                Some(time.timestamp_millis())
-            })
-            .ok_or_else(|| self.refused(column, "epoch milliseconds or an RFC 3339 time"))
+            .ok_or_else(|| self.refused(column, "epoch milliseconds"))
     }
 
     fn count(&self, column: &str) -> Result<i64> {
