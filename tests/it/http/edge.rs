@@ -21,6 +21,7 @@ use nova::http::{
 };
 use nova_actors::domain::{Identity, Timestamp, User};
 use nova_actors::ports::Clock;
+use nova_actors::runtime::GroupSpec;
 use nova_actors::system::{ActorSystem, Ports, Settings};
 use nova_actors::users::UsersHandle;
 use nova_actors::{Error, Kind, Result};
@@ -197,7 +198,9 @@ async fn system(files: &TempDir) -> ActorSystem {
         retention_every: Duration::from_secs(3_600),
         owner: "test".into(),
     };
-    ActorSystem::start(ports, settings).await.unwrap()
+    ActorSystem::start(ports, settings, |_| GroupSpec::new("process"))
+        .await
+        .unwrap()
 }
 
 pub(super) fn request(method: &str, path: &str) -> axum::http::request::Builder {
