@@ -10,6 +10,7 @@ mod bad_input;
 mod browser;
 mod cli;
 mod contract;
+mod http;
 mod crash;
 mod dev_start;
 mod feed_flow;

@@ -9,8 +9,10 @@ mod requests;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use async_trait::async_trait;
 use futures_util::{SinkExt, StreamExt};
-use nova_actors::domain::LiveStream;
+use nova_actors::Result;
+use nova_actors::domain::{LiveStream, Timestamp, User};
 use nova_actors::streams::StreamSettings;
 use nova_actors::testing::LiveWorld;
 use serde_json::{Value, json};
