@@ -17,3 +17,4 @@ mod feed_flow;
 mod harness;
 mod room;
 mod streams_api;
+mod supervision;

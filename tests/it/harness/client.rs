@@ -68,7 +68,11 @@ impl Api {
     pub(crate) async fn person(&self, username: &str) -> Person {
         let body = json!({ "username": username });
         let answer = self.call(Method::POST, "/dev/token").json(&body).send().await;
-        let answer = answer.ok(200);
+        self.signed_in(&answer.ok(200))
+    }
+
+    /// The person of a token's answer.
+    pub(crate) fn signed_in(&self, answer: &Value) -> Person {
         Person::new(
             self.clone(),
             answer["user_id"].as_str().unwrap(),
@@ -201,6 +205,16 @@ impl Answer {
         assert!(document["retryable"].is_boolean(), "{self:?}");
         assert_eq!(document["request_id"], self.header("x-request-id"), "{self:?}");
         document
+    }
+
+    /// Whether it is a whole problem document that asks to come again; one of 503 says when.
+    pub(crate) fn problem_says_later(&self, status: u16) -> bool {
+        let code = self.ok(status)["code"].as_str().unwrap_or_default().to_owned();
+        let document = self.problem(status, &code);
+        if status == 503 {
+            assert!(!self.header("retry-after").is_empty(), "{self:?}");
+        }
+        document["retryable"] == true
     }
 
     /// A refusal that names the field at fault.

@@ -13,4 +13,4 @@ pub(crate) use log::topic;
 pub(crate) use person::Person;
 pub(crate) use process::{Home, Launch, Nova};
 pub(crate) use viewer::{Event, Heard, Viewer, handshake};
-pub(crate) use wait::{PATIENCE, eventually, runs_for};
+pub(crate) use wait::{PATIENCE, eventually, pace, runs_for};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 /// Long enough for a busy machine; a wait that reaches it fails the test.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -34,4 +34,11 @@ pub(crate) async fn eventually<T>(
 /// Lets `work` run for a while; what it gives when it ends before that.
 pub(crate) async fn runs_for<T>(duration: Duration, work: impl Future<Output = T>) -> Option<T> {
     timeout(duration, work).await.ok()
+}
+
+/// The turns of someone who does one thing after the other, but is no flood.
+pub(crate) fn pace() -> Interval {
+    let mut turns = interval(Duration::from_millis(40));
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    turns
 }
