@@ -1,5 +1,7 @@
 //! Bounds on one request: how many are in work, the size and the time of a body, the time to answer.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, header};
@@ -10,6 +12,11 @@ use tokio::time::timeout;
 
 use crate::http::problem::{Code, Problem};
 use crate::http::state::EdgeState;
+
+/// How much of a body that is refused anyway is taken in, in bytes.
+const DISCARD_BYTES: usize = 16 * 1024 * 1024;
+/// For how long that is done.
+const DISCARD_FOR: Duration = Duration::from_secs(5);
 
 /// Refuses at once what is beyond the number of requests in work.
 pub(in crate::http) async fn in_flight(
@@ -36,20 +43,41 @@ pub(in crate::http) async fn body(State(state): State<EdgeState>, request: Reque
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > limit)) {
+        discard(request.into_body()).await;
         return too_large(limit).into_response();
     }
     let (parts, body) = request.into_parts();
-    match timeout(state.settings.body_deadline, Limited::new(body, limit).collect()).await {
+    let mut body = body;
+    match timeout(
+        state.settings.body_deadline,
+        Limited::new(&mut body, limit).collect(),
+    )
+    .await
+    {
         Ok(Ok(body)) => {
             let body = Body::from(body.to_bytes());
             next.run(Request::from_parts(parts, body)).await
         }
-        Ok(Err(error)) if error.is::<LengthLimitError>() => too_large(limit).into_response(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            discard(body).await;
+            too_large(limit).into_response()
+        }
         Ok(Err(_)) => Problem::new(Code::MalformedJson, "the body broke off").into_response(),
         Err(_) => Problem::new(Code::Timeout, "the body did not arrive in time")
             .with_status(StatusCode::REQUEST_TIMEOUT)
             .into_response(),
     }
+}
+
+/// Takes in, for a while, what the client is still sending: a connection that is closed on unread bytes is reset,
+/// and the client would never see the answer.
+async fn discard(body: Body) {
+    let rest = async {
+        let mut body = Limited::new(body, DISCARD_BYTES);
+        while let Some(Ok(_)) = body.frame().await {}
+    };
+    // A client that is still sending after this has to live with the reset.
+    let _ = timeout(DISCARD_FOR, rest).await;
 }
 
 fn too_large(limit: usize) -> Problem {
