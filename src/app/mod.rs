@@ -140,7 +140,6 @@ impl App {
     }
 
     /// Counts the statements that the store has executed.
-    #[must_use]
     pub fn store_queries(&self) -> impl Fn() -> u64 + Send + Sync + use<> {
         self.world.store_queries()
     }

@@ -23,5 +23,5 @@ pub use internal::internal_router;
 pub use openapi::openapi;
 pub use problem::{Code, FieldProblem, PROBLEM_JSON, Problem, ProblemDocument};
 pub use router::public_router;
-pub use server::{BindError, ConnectionPermit, Server, ServerSettings};
+pub use server::{BindError, Server, ServerSettings};
 pub use state::{DevToken, DevTokens, Edge, EdgeSettings, EdgeState};

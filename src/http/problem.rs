@@ -86,7 +86,10 @@ codes! {
 
 /// A refusal on its way to the caller.
 #[derive(Debug, Clone)]
-pub struct Problem {
+pub struct Problem(Box<Facts>);
+
+#[derive(Debug, Clone)]
+struct Facts {
     status: StatusCode,
     code: Code,
     detail: Cow<'static, str>,
@@ -104,7 +107,7 @@ impl Problem {
             code,
             Code::RateLimited | Code::Overloaded | Code::DependencyUnavailable | Code::IdempotencyInFlight
         );
-        Self {
+        Self(Box::new(Facts {
             status: code.status(),
             code,
             detail: detail.into(),
@@ -113,13 +116,13 @@ impl Problem {
             stream_id: None,
             retry_after: waits.then_some(DEFAULT_RETRY),
             cause: None,
-        }
+        }))
     }
 
     /// The same with another status.
     #[must_use]
     pub fn with_status(mut self, status: StatusCode) -> Self {
-        self.status = status;
+        self.0.status = status;
         self
     }
 
@@ -159,34 +162,34 @@ impl Problem {
 
     /// The status.
     #[must_use]
-    pub const fn status(&self) -> StatusCode {
-        self.status
+    pub fn status(&self) -> StatusCode {
+        self.0.status
     }
 
     /// The code.
     #[must_use]
-    pub const fn code(&self) -> Code {
-        self.code
+    pub fn code(&self) -> Code {
+        self.0.code
     }
 
     /// What is only logged.
-    pub(super) const fn cause(&self) -> Option<&Error> {
-        self.cause.as_ref()
+    pub(super) fn cause(&self) -> Option<&Error> {
+        self.0.cause.as_ref()
     }
 
     /// The document.
     #[must_use]
     pub fn document(&self, request_id: &str) -> ProblemDocument {
         ProblemDocument {
-            kind: format!("/docs/problems#{}", self.code.as_str()),
-            title: self.code.title(),
-            status: self.status.as_u16(),
-            detail: self.detail.clone(),
-            code: self.code,
-            retryable: self.retryable,
+            kind: format!("/docs/problems#{}", self.0.code.as_str()),
+            title: self.0.code.title(),
+            status: self.0.status.as_u16(),
+            detail: self.0.detail.clone(),
+            code: self.0.code,
+            retryable: self.0.retryable,
             request_id: request_id.to_owned(),
-            errors: self.errors.iter().map(FieldProblem::from).collect(),
-            stream_id: self.stream_id.map(StreamId::uuid),
+            errors: self.0.errors.iter().map(FieldProblem::from).collect(),
+            stream_id: self.0.stream_id.map(StreamId::uuid),
         }
     }
 }
@@ -220,28 +223,28 @@ impl From<Error> for Problem {
         };
         let mut problem = Self::new(code, detail);
         match error.kind() {
-            Kind::Validation(fields) => problem.errors.clone_from(fields),
-            Kind::AlreadyLive(id) => problem.stream_id = Some(*id),
-            Kind::RateLimited(after) => problem.retry_after = Some(*after),
+            Kind::Validation(fields) => problem.0.errors.clone_from(fields),
+            Kind::AlreadyLive(id) => problem.0.stream_id = Some(*id),
+            Kind::RateLimited(after) => problem.0.retry_after = Some(*after),
             _ => {}
         }
-        problem.cause = Some(error);
+        problem.0.cause = Some(error);
         problem
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = self.status.into_response();
+        let mut response = self.0.status.into_response();
         let headers = response.headers_mut();
-        if let Some(after) = self.retry_after {
+        if let Some(after) = self.0.retry_after {
             // Rounded up: a caller that is early would only be refused again.
             let seconds = after.as_millis().div_ceil(1_000).max(1);
             if let Ok(value) = HeaderValue::from_str(&seconds.to_string()) {
                 headers.insert(header::RETRY_AFTER, value);
             }
         }
-        if self.status == StatusCode::UNAUTHORIZED {
+        if self.0.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response.extensions_mut().insert(self);

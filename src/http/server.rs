@@ -1,7 +1,7 @@
 //! The accept loop: bounded connections, deadlines for silent sockets and slow heads, a graceful end.
 //!
-//! `axum::serve` has none of these. A connection that was upgraded lives on in the hands of whoever upgraded
-//! it, together with its [`ConnectionPermit`].
+//! `axum::serve` has none of these. A connection that was upgraded is in the hands of whoever upgraded it: it is
+//! no longer counted here and not waited for, so who upgrades has a bound and an end of its own.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -88,11 +88,6 @@ impl std::error::Error for BindError {
     }
 }
 
-/// One of the connections that may be open. It is an extension of every request; an upgraded connection keeps
-/// its clone and so stays counted.
-#[derive(Debug, Clone)]
-pub struct ConnectionPermit(#[expect(dead_code, reason = "held, never read")] Arc<OwnedSemaphorePermit>);
-
 /// A listener that is bound and does not accept yet.
 #[derive(Debug)]
 pub struct Server {
@@ -130,7 +125,7 @@ impl Server {
         let permits = Arc::new(Semaphore::new(self.settings.max_connections));
         let serving = Serving {
             router,
-            settings: self.settings.clone(),
+            settings: self.settings,
             tracker: connections.clone(),
             stop: stop.clone(),
         };
@@ -150,7 +145,11 @@ impl Server {
                 },
             };
             pause = ACCEPT_PAUSE.0;
-            connections.spawn(serving.clone().connection(stream, peer, permit));
+            let connection = serving.clone().connection(stream, peer);
+            connections.spawn(async move {
+                connection.await;
+                drop(permit);
+            });
         }
         drop(self.listener);
         connections.close();
@@ -161,13 +160,13 @@ impl Server {
 async fn accept(
     listener: &TcpListener,
     permits: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, ConnectionPermit)> {
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let permit = Arc::clone(permits)
         .acquire_owned()
         .await
         .map_err(io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
-    Ok((stream, peer, ConnectionPermit(Arc::new(permit))))
+    Ok((stream, peer, permit))
 }
 
 /// The connection that was waiting is gone; the listener is well.
@@ -188,7 +187,7 @@ struct Serving {
 }
 
 impl Serving {
-    async fn connection(self, stream: TcpStream, peer: SocketAddr, permit: ConnectionPermit) {
+    async fn connection(self, stream: TcpStream, peer: SocketAddr) {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection keeps its delay");
         }
@@ -199,7 +198,6 @@ impl Serving {
             move |mut request: Request<Incoming>| {
                 asked.store(true, Ordering::Relaxed);
                 request.extensions_mut().insert(ConnectInfo(peer));
-                request.extensions_mut().insert(permit.clone());
                 answer(router.clone(), request)
             }
         });

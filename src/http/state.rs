@@ -9,17 +9,16 @@ use async_trait::async_trait;
 use axum::http::HeaderValue;
 use nova_actors::Result;
 use nova_actors::domain::UserId;
-
 use nova_actors::feed::FeedHandle;
 use nova_actors::social::SocialHandle;
-
+use nova_actors::streams::StreamsHandle;
 use nova_actors::users::UsersHandle;
 use tokio::sync::Semaphore;
 
+use crate::auth::Authenticate;
+
 use super::cursor::CursorKey;
 use super::health::Readiness;
-use crate::auth::Authenticate;
-use nova_actors::streams::StreamsHandle;
 
 /// Hands out development tokens.
 #[async_trait]

@@ -3,6 +3,7 @@
 //! One task per connection (`session`), generic over the byte stream. Frames of the room arrive encoded; this
 //! side adds what concerns one connection only: hello, answers, heartbeats, expiry, the close code.
 
+mod entry;
 mod handshake;
 mod limits;
 mod protocol;

@@ -11,8 +11,9 @@ use serde_json::Number;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout};
 
+use super::entry::{AUTH_DEADLINE, expires_at, token_code};
 use super::protocol::{ClientFrame, CloseCode, Malformed, parse};
-use super::session::{AUTH_DEADLINE, Session, expires_at, internal, token_code};
+use super::session::{Session, internal};
 use super::writer::Exit;
 
 /// The outcome of something that was asked.

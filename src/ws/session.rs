@@ -5,24 +5,21 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use metrics::counter;
-use nova_actors::domain::{StreamId, Timestamp, User};
+use nova_actors::Error;
+use nova_actors::domain::{StreamId, User};
 use nova_actors::runtime::metrics as names;
-use nova_actors::runtime::retry::RetrySettings;
 use nova_actors::streams::frame::{self, Limits, ResumeKind, Welcome};
-use nova_actors::streams::{End, JoinRequest, Joined, LogItem, Outbox, RESUME_WHY, outbox};
-use nova_actors::{Error, Kind};
-use serde_json::Number;
+use nova_actors::streams::{End, Joined, LogItem, Outbox, RESUME_WHY};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use super::WsContext;
+use super::entry::{Begun, begin, join};
 use super::limits::{Bucket, Violations};
-use super::protocol::{ClientFrame, CloseCode, Hello, MAX_CLIENT_FRAME, parse};
+use super::protocol::{CloseCode, MAX_CLIENT_FRAME};
 use super::requests::Outcome;
 use super::writer::{Exit, Incoming, Link};
 
-/// Longest wait for the check of a token.
-pub(super) const AUTH_DEADLINE: Duration = Duration::from_secs(5);
 /// How long before its token expires a client is told.
 const EXPIRY_NOTICE: Duration = Duration::from_secs(60);
 /// Reactions as clients are told to limit them.
@@ -58,119 +55,6 @@ where
     link.close(exit).await;
 }
 
-/// A viewer who is in.
-struct Begun {
-    stream: StreamId,
-    viewer: Option<(User, Instant)>,
-    outbox: Outbox,
-    joined: Joined,
-    sid: String,
-    re: Option<Number>,
-}
-
-async fn begin<S>(link: &mut Link<S>, ctx: &WsContext, stream: Option<StreamId>) -> Result<Begun, Exit>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
-{
-    let deadline = Instant::now() + ctx.settings.hello_deadline;
-    let hello = timeout_at(deadline, first_frame(link))
-        .await
-        .unwrap_or(Err(Exit::Close(CloseCode::NoHello)))?;
-    let viewer = match &hello.token {
-        None => None,
-        Some(token) => {
-            let checked = timeout(AUTH_DEADLINE, ctx.auth.authenticate(token)).await;
-            let (user, expiry) = match checked {
-                Ok(Ok(found)) => found,
-                Ok(Err(error)) => return Err(Exit::Close(token_code(&error))),
-                Err(_) => return Err(Exit::Close(CloseCode::OverCapacity)),
-            };
-            Some((user, expires_at(ctx, expiry)))
-        }
-    };
-    let stream = stream.ok_or(Exit::Close(CloseCode::NoSuchStream))?;
-    let user = viewer.as_ref().map(|(user, _)| user);
-    let (outbox, joined) = join(ctx, stream, user, hello.resume.as_ref()).await?;
-    Ok(Begun {
-        stream,
-        viewer,
-        outbox,
-        joined,
-        sid: format!("{:016x}", rand::random::<u64>()),
-        re: hello.id,
-    })
-}
-
-async fn first_frame<S>(link: &mut Link<S>) -> Result<Hello, Exit>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
-{
-    loop {
-        if let Incoming::Text(text) = link.read().await? {
-            return match parse(&text) {
-                Ok(ClientFrame::Hello(hello)) => Ok(hello),
-                _ => Err(Exit::Close(CloseCode::BadFrame)),
-            };
-        }
-    }
-}
-
-pub(super) fn token_code(error: &Error) -> CloseCode {
-    match error.kind() {
-        Kind::Unauthorized | Kind::Forbidden | Kind::Validation(_) => CloseCode::BadToken,
-        _ if error.retryable() => CloseCode::OverCapacity,
-        _ => CloseCode::Internal,
-    }
-}
-
-pub(super) fn expires_at(ctx: &WsContext, expiry: Timestamp) -> Instant {
-    Instant::now() + expiry.since(ctx.streams.now())
-}
-
-/// Joins the room; one that is being restarted is asked again until the deadline.
-async fn join(
-    ctx: &WsContext,
-    stream: StreamId,
-    viewer: Option<&User>,
-    resume: Option<&(String, u64)>,
-) -> Result<(Outbox, Joined), Exit> {
-    let give_up = Instant::now() + ctx.settings.rejoin_deadline;
-    let retry = RetrySettings {
-        base_ms: 50,
-        cap_ms: 1_000,
-        ..RetrySettings::default()
-    };
-    let mut pauses = retry.pauses();
-    loop {
-        // A join that failed may still arrive; it must not write to the outbox of the next one.
-        let (writer, reader) = outbox();
-        let request = JoinRequest {
-            viewer: viewer.cloned(),
-            resume: resume.cloned(),
-            outbox: writer,
-        };
-        let error = match ctx.streams.join(stream, request).await {
-            Ok(joined) => return Ok((reader, joined)),
-            Err(error) => error,
-        };
-        let pause = pauses.next_pause();
-        let code = match error.kind() {
-            Kind::NotFound => CloseCode::NoSuchStream,
-            Kind::StreamEnded => CloseCode::Ended,
-            _ if error.retryable() && Instant::now() + pause < give_up => {
-                sleep(pause).await;
-                continue;
-            }
-            _ if error.retryable() => CloseCode::OverCapacity,
-            _ => {
-                tracing::error!(%stream, %error, "viewer could not join");
-                CloseCode::Internal
-            }
-        };
-        return Err(Exit::Close(code));
-    }
-}
-
 /// A connection after its hello.
 pub(super) struct Session<S> {
     pub(super) link: Link<S>,
@@ -187,6 +71,7 @@ pub(super) struct Session<S> {
     pub(super) frames: Bucket,
     pub(super) violations: Violations,
     begun: Option<Box<Begin>>,
+    sid: String,
     epoch: String,
     seq: u64,
     heard_at: Instant,
@@ -221,7 +106,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         let settings = &ctx.settings;
         let welcome = Welcome {
             re,
-            sid,
+            sid: sid.clone(),
             epoch: joined.epoch.clone(),
             seq: joined.seq,
             resume: joined.resume,
@@ -246,6 +131,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
             chats: Bucket::new(settings.chat, now),
             frames: Bucket::new(settings.frames, now),
             violations: Violations::default(),
+            sid,
             epoch: joined.epoch.clone(),
             seq: joined.seq,
             begun: Some(Box::new(Begin { welcome, joined })),
@@ -377,8 +263,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     async fn rejoin(&mut self) -> Result<(), Exit> {
         let resume = (self.epoch.clone(), self.seq);
         let ctx = Arc::clone(&self.ctx);
+        let who = (self.sid.as_str(), self.viewer.as_ref());
         let (outbox, joined) = tokio::select! {
-            joined = join(&ctx, self.stream, self.viewer.as_ref(), Some(&resume)) => joined?,
+            joined = join(&ctx, self.stream, who, Some(&resume)) => joined?,
             () = ctx.draining.cancelled() => return Err(Exit::Close(CloseCode::Draining)),
         };
         self.outbox = outbox;

@@ -21,7 +21,7 @@ const WRITE_BUFFER: usize = 8 * 1_024;
 /// Room for the longest server frame on top of a write buffer that is not yet flushed.
 const MOST_WRITE_BUFFER: usize = 160 * 1_024;
 /// How long a closed connection may take to hear of it.
-const LINGER: Duration = Duration::from_secs(2);
+const LINGER: Duration = Duration::from_secs(4);
 
 /// How a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

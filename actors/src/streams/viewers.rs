@@ -14,6 +14,8 @@ pub const RESUME_WHY: &str = "lost";
 /// A connection that wants into a room.
 #[derive(Debug)]
 pub struct JoinRequest {
+    /// Names the connection. A viewer without a name who joins again under it is still one person.
+    pub sid: String,
     /// Who; `None` watches without a name.
     pub viewer: Option<User>,
     /// Epoch and newest sequence number that the viewer has.

@@ -48,6 +48,15 @@ impl FakeStore {
         user
     }
 
+    /// The user of that name, made when new.
+    pub fn user(&self, username: &str) -> User {
+        let known = lock(&self.users)
+            .values()
+            .find(|user| user.username == username)
+            .cloned();
+        known.unwrap_or_else(|| self.add_user(username))
+    }
+
     /// The row of a live stream.
     pub fn row(&self, id: StreamId) -> Option<LiveStream> {
         lock(&self.streams).get(&id).cloned()
@@ -209,11 +218,7 @@ impl UserDirectory for FakeStore {
     }
 
     async fn ensure(&self, identity: &Identity, _: Timestamp) -> Result<User> {
-        let known = lock(&self.users)
-            .values()
-            .find(|user| user.username == identity.subject)
-            .cloned();
-        Ok(known.unwrap_or_else(|| self.add_user(&identity.subject)))
+        Ok(self.user(&identity.subject))
     }
 
     async fn profile(&self, id: UserId) -> Result<Option<Profile>> {

@@ -42,7 +42,7 @@ pub(super) struct ChatHistory {
 /// Chat of a live stream
 ///
 /// The newest page first; kept while it is live and 24 hours after.
-#[utoipa::path(get, path = "/streams/{id}/chat", tag = "streams",
+#[utoipa::path(get, operation_id = "list_chat", path = "/streams/{id}/chat", tag = "streams",
     params(
         ("id" = uuid::Uuid, Path, description = "The live stream"),
         ("before" = Option<i64>, Query, description = "Only messages with a smaller sequence number"),

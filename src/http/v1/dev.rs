@@ -30,7 +30,7 @@ pub(super) struct DevTokenBody {
 /// A token for development
 ///
 /// Creates the user when new.
-#[utoipa::path(post, path = "/dev/token", tag = "development", request_body = DevTokenRequest,
+#[utoipa::path(post, operation_id = "create_dev_token", path = "/dev/token", tag = "development", request_body = DevTokenRequest,
     responses((status = 200, description = "The token", body = DevTokenBody)))]
 pub(super) async fn token(
     State(state): State<EdgeState>,

@@ -176,7 +176,7 @@ impl From<Explanation> for ExplanationBody {
 /// A page of the caller's feed
 ///
 /// Pages of one ranking neither repeat nor skip, whatever is ranked meanwhile.
-#[utoipa::path(get, path = "/feed", tag = "feed", security(("bearer" = [])),
+#[utoipa::path(get, operation_id = "get_feed", path = "/feed", tag = "feed", security(("bearer" = [])),
     params(
         ("limit" = Option<i64>, Query, description = "1 to 100, 20 when absent; brought into range"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
@@ -203,7 +203,7 @@ pub(super) async fn page(
 }
 
 /// Why a post is where it is in the caller's feed
-#[utoipa::path(get, path = "/feed/explain", tag = "feed", security(("bearer" = [])),
+#[utoipa::path(get, operation_id = "explain_feed", path = "/feed/explain", tag = "feed", security(("bearer" = [])),
     params(("post_id" = uuid::Uuid, Query, description = "The post")),
     responses(
         (status = 200, description = "The explanation", body = ExplanationBody),
@@ -224,7 +224,7 @@ pub(super) async fn explain(
 /// Have the caller's feed ranked anew
 ///
 /// Cursors that were given out stay good.
-#[utoipa::path(post, path = "/feed/invalidate", tag = "feed", security(("bearer" = [])),
+#[utoipa::path(post, operation_id = "invalidate_feed", path = "/feed/invalidate", tag = "feed", security(("bearer" = [])),
     responses((status = 204, description = "The next first page is ranked anew")))]
 pub(super) async fn invalidate(
     State(state): State<EdgeState>,

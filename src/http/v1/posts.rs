@@ -29,7 +29,7 @@ pub(super) struct CreatePost {
 }
 
 /// Write a post
-#[utoipa::path(post, path = "/posts", tag = "posts", request_body = CreatePost, security(("bearer" = [])),
+#[utoipa::path(post, operation_id = "create_post", path = "/posts", tag = "posts", request_body = CreatePost, security(("bearer" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes the call repeatable for 24 h", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     responses(
         (status = 201, description = "Written", body = PostBody, headers(
@@ -56,7 +56,7 @@ pub(super) async fn create(
 }
 
 /// One post
-#[utoipa::path(get, path = "/posts/{id}", tag = "posts",
+#[utoipa::path(get, operation_id = "get_post", path = "/posts/{id}", tag = "posts",
     params(("id" = uuid::Uuid, Path, description = "The post")),
     responses(
         (status = 200, description = "The post", body = PostBody),
@@ -71,7 +71,7 @@ pub(super) async fn get(
 }
 
 /// Delete one's own post
-#[utoipa::path(delete, path = "/posts/{id}", tag = "posts", security(("bearer" = [])),
+#[utoipa::path(delete, operation_id = "delete_post", path = "/posts/{id}", tag = "posts", security(("bearer" = [])),
     params(("id" = uuid::Uuid, Path, description = "The post")),
     responses(
         (status = 204, description = "Deleted"),
@@ -89,7 +89,7 @@ pub(super) async fn delete(
 }
 
 /// Like a post
-#[utoipa::path(put, path = "/posts/{id}/like", tag = "posts", security(("bearer" = [])),
+#[utoipa::path(put, operation_id = "like_post", path = "/posts/{id}/like", tag = "posts", security(("bearer" = [])),
     params(("id" = uuid::Uuid, Path, description = "The post")),
     responses(
         (status = 204, description = "Liked"),
@@ -106,7 +106,7 @@ pub(super) async fn like(
 }
 
 /// Like a post no longer
-#[utoipa::path(delete, path = "/posts/{id}/like", tag = "posts", security(("bearer" = [])),
+#[utoipa::path(delete, operation_id = "unlike_post", path = "/posts/{id}/like", tag = "posts", security(("bearer" = [])),
     params(("id" = uuid::Uuid, Path, description = "The post")),
     responses(
         (status = 204, description = "Not liked"),

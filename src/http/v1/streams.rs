@@ -72,7 +72,7 @@ pub(super) struct StreamPage {
 /// Running live streams
 ///
 /// Newest first. A page past the end is empty and has the true total.
-#[utoipa::path(get, path = "/streams", tag = "streams",
+#[utoipa::path(get, operation_id = "list_streams", path = "/streams", tag = "streams",
     params(
         ("category" = Option<String>, Query, description = "Only this category"),
         ("page" = Option<i64>, Query, description = "From 1; brought into range"),
@@ -104,7 +104,7 @@ pub(super) async fn list(
 /// Go live
 ///
 /// One live stream per person; a second start answers 409 with the running one's id.
-#[utoipa::path(post, path = "/streams", tag = "streams", request_body = StartStream, security(("bearer" = [])),
+#[utoipa::path(post, operation_id = "start_stream", path = "/streams", tag = "streams", request_body = StartStream, security(("bearer" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes the call repeatable for 24 h", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     responses(
         (status = 201, description = "Live", body = StreamBody, headers(
@@ -138,7 +138,7 @@ pub(super) async fn start(
 }
 
 /// One live stream, running or ended
-#[utoipa::path(get, path = "/streams/{id}", tag = "streams",
+#[utoipa::path(get, operation_id = "get_stream", path = "/streams/{id}", tag = "streams",
     params(("id" = uuid::Uuid, Path, description = "The live stream")),
     responses(
         (status = 200, description = "The live stream", body = StreamBody),
@@ -153,7 +153,7 @@ pub(super) async fn get(
 }
 
 /// Change one's running live stream
-#[utoipa::path(patch, path = "/streams/{id}", tag = "streams", request_body = PatchStream, security(("bearer" = [])),
+#[utoipa::path(patch, operation_id = "patch_stream", path = "/streams/{id}", tag = "streams", request_body = PatchStream, security(("bearer" = [])),
     params(("id" = uuid::Uuid, Path, description = "The live stream")),
     responses(
         (status = 200, description = "As changed", body = StreamBody),
@@ -180,7 +180,7 @@ pub(super) async fn patch(
 /// End one's live stream
 ///
 /// A second end gives the same answer.
-#[utoipa::path(post, path = "/streams/{id}/end", tag = "streams", security(("bearer" = [])),
+#[utoipa::path(post, operation_id = "end_stream", path = "/streams/{id}/end", tag = "streams", security(("bearer" = [])),
     params(("id" = uuid::Uuid, Path, description = "The live stream")),
     responses(
         (status = 200, description = "As ended", body = StreamBody),
@@ -200,7 +200,7 @@ pub(super) async fn end(
 /// A sign of life of the owner
 ///
 /// Without one for long enough, a live stream is ended as abandoned.
-#[utoipa::path(post, path = "/streams/{id}/heartbeat", tag = "streams", security(("bearer" = [])),
+#[utoipa::path(post, operation_id = "heartbeat_stream", path = "/streams/{id}/heartbeat", tag = "streams", security(("bearer" = [])),
     params(("id" = uuid::Uuid, Path, description = "The live stream")),
     responses(
         (status = 204, description = "Noted"),

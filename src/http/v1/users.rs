@@ -24,7 +24,7 @@ pub(super) struct PostPage {
 }
 
 /// The caller
-#[utoipa::path(get, path = "/users/me", tag = "users", security(("bearer" = [])),
+#[utoipa::path(get, operation_id = "get_me", path = "/users/me", tag = "users", security(("bearer" = [])),
     responses((status = 200, description = "The caller's profile", body = UserBody)))]
 pub(super) async fn me(
     State(state): State<EdgeState>,
@@ -34,7 +34,7 @@ pub(super) async fn me(
 }
 
 /// A person
-#[utoipa::path(get, path = "/users/{id}", tag = "users",
+#[utoipa::path(get, operation_id = "get_user", path = "/users/{id}", tag = "users",
     params(("id" = uuid::Uuid, Path, description = "The person")),
     responses(
         (status = 200, description = "The profile", body = UserBody),
@@ -51,7 +51,7 @@ pub(super) async fn get(
 /// A person's posts
 ///
 /// Newest first.
-#[utoipa::path(get, path = "/users/{id}/posts", tag = "users",
+#[utoipa::path(get, operation_id = "list_user_posts", path = "/users/{id}/posts", tag = "users",
     params(
         ("id" = uuid::Uuid, Path, description = "The person"),
         ("limit" = Option<i64>, Query, description = "1 to 100, 20 when absent; brought into range"),
@@ -95,7 +95,7 @@ pub(super) async fn posts(
 }
 
 /// Follow a person
-#[utoipa::path(put, path = "/users/{id}/follow", tag = "users", security(("bearer" = [])),
+#[utoipa::path(put, operation_id = "follow_user", path = "/users/{id}/follow", tag = "users", security(("bearer" = [])),
     params(("id" = uuid::Uuid, Path, description = "The person")),
     responses(
         (status = 204, description = "Followed"),
@@ -115,7 +115,7 @@ pub(super) async fn follow(
 }
 
 /// Follow a person no longer
-#[utoipa::path(delete, path = "/users/{id}/follow", tag = "users", security(("bearer" = [])),
+#[utoipa::path(delete, operation_id = "unfollow_user", path = "/users/{id}/follow", tag = "users", security(("bearer" = [])),
     params(("id" = uuid::Uuid, Path, description = "The person")),
     responses(
         (status = 204, description = "Not followed"),

@@ -113,9 +113,10 @@ impl Lanes {
         }
     }
 
-    /// Queues an answer or a notice. A viewer that lets these pile up is too slow.
+    /// Queues an answer or a notice, even when the room's side is lost: it comes from the connection. A viewer
+    /// that lets these pile up is too slow.
     pub(super) fn push_control(&mut self, frame: Frame) {
-        if self.end.is_some() {
+        if matches!(self.end, Some(End::Closed(_))) {
             return;
         }
         if self.control.len() == CONTROL_FRAMES {
@@ -275,6 +276,15 @@ mod tests {
         let taken = lanes.take();
         assert_eq!(taken.control.len(), CONTROL_FRAMES);
         assert_eq!(taken.end, Some(End::Closed(CloseReason::Slow)));
+    }
+
+    #[test]
+    fn an_answer_still_goes_out_when_the_room_is_lost() {
+        let mut lanes = Lanes::default();
+        lanes.close(End::Lost);
+        lanes.push_control(tick(1));
+        let taken = lanes.take();
+        assert_eq!((taken.control, taken.end), (vec![tick(1)], Some(End::Lost)));
     }
 
     #[test]

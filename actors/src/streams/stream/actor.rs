@@ -1,15 +1,15 @@
-//! The room's shell: opens it, lets viewers in, passes events on. What concerns the broadcast's life is in
-//! `life`.
+//! The room's shell: opens it, passes events on. Letting viewers in is in `admission`, what concerns the
+//! broadcast's life in `life`.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use ::metrics::{Gauge, Histogram, gauge, histogram};
+use ::metrics::{Histogram, histogram};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
+use super::gauge::ViewerGauge;
 use super::life::Life;
 use super::messages::{Own, StreamMsg};
 use super::ring::Ring;
@@ -20,15 +20,13 @@ use crate::domain::{LiveStream, MessageId, StreamId};
 use crate::error::{Error, Kind, Result};
 use crate::ports::rooms::{DedupKey, Published, RoomSubscription};
 use crate::runtime::retry::{Pauses, RetrySettings};
-use crate::runtime::{Actor, Address, ChildSpec, Ctx, Reply, metrics};
+use crate::runtime::{Actor, Address, Ctx, Reply, metrics};
 use crate::streams::handle::Shared;
 use crate::streams::outbox::CloseReason;
 use crate::streams::rooms::RoomMemory;
-use crate::streams::shard::{self, Report, Shard, ShardArgs, ShardMsg};
+use crate::streams::shard::{Report, ShardMsg};
 use crate::streams::viewers::{ChatRequest, JoinRequest, Joined};
 
-/// Joins that may wait for the room to open.
-const MOST_WAITING: usize = 4_096;
 /// Events taken from the bus at one time.
 const BATCH: usize = 256;
 /// Pause before a shard that had too much to do is tried again.
@@ -48,13 +46,13 @@ pub(in crate::streams) struct StreamActor {
     pub(super) args: StreamArgs,
     pub(super) room: Option<Box<Room>>,
     pub(super) life: Life,
-    shards: Vec<Address<ShardMsg>>,
-    waiting: Vec<(JoinRequest, Reply<Result<Joined>>)>,
+    pub(super) shards: Vec<Address<ShardMsg>>,
+    pub(super) waiting: Vec<(JoinRequest, Reply<Result<Joined>>)>,
     opening: bool,
     pauses: Pauses,
     flush_armed: bool,
     chats: usize,
-    viewers: ViewerGauge,
+    pub(super) viewers: ViewerGauge,
     publish_took: Histogram,
 }
 
@@ -295,107 +293,6 @@ impl StreamActor {
         }
     }
 
-    async fn join(
-        &mut self,
-        join: JoinRequest,
-        reply: Reply<Result<Joined>>,
-        ctx: &mut Ctx<Self>,
-    ) -> Result<()> {
-        if reply.is_closed() {
-            return Ok(());
-        }
-        let Some(room) = &self.room else {
-            if self.waiting.len() < MOST_WAITING {
-                self.waiting.push((join, reply));
-            } else {
-                reply.send(Err(Error::new(Kind::Overloaded, "too many viewers are joining")));
-            }
-            return Ok(());
-        };
-        if room.has_ended() || (!room.row().is_live() && join.resume.is_none()) {
-            reply.send(self.last_words(&join));
-            return Ok(());
-        }
-        let shard = match room.members.place() {
-            Some(shard) => shard,
-            None => self.add_shard(ctx).await?,
-        };
-        if self
-            .room
-            .as_ref()
-            .is_some_and(|room| room.is_ahead(shard, join.resume.as_ref()))
-        {
-            self.flush(ctx);
-        }
-        reply.send(self.admit(shard, join));
-        Ok(())
-    }
-
-    /// A viewer who comes back after the end still gets the events up to it; anyone else is told that it is
-    /// over.
-    fn last_words(&self, join: &JoinRequest) -> Result<Joined> {
-        let ended = || Error::new(Kind::StreamEnded, "the live stream has ended");
-        let room = self.room.as_ref().ok_or_else(ended)?;
-        let resume = room.last_words(join.resume.as_ref()).ok_or_else(ended)?;
-        join.outbox.close(CloseReason::Ended);
-        Ok(Joined {
-            epoch: room.row().epoch.clone(),
-            seq: room.seq(),
-            resume: resume.kind,
-            missed: resume.missed,
-            replay: resume.replay,
-            room: room.view(),
-        })
-    }
-
-    async fn add_shard(&mut self, ctx: &mut Ctx<Self>) -> Result<usize> {
-        let number = self.shards.len();
-        let args = ShardArgs {
-            number,
-            room: ctx.me().clone(),
-            watching_for: self.args.shared.settings.watching_for,
-            starts: Arc::new(AtomicU64::new(0)),
-        };
-        let spec = ChildSpec::transient(format!("shard/{}/{number}", self.args.id))
-            .capacity(shard::CAPACITY)
-            .intensity(10, Duration::from_secs(60));
-        self.shards.push(ctx.spawn_child::<Shard>(spec, args).await?);
-        if let Some(room) = &mut self.room {
-            let seq = room.seq();
-            room.members.add_shard(seq);
-        }
-        Ok(number)
-    }
-
-    fn admit(&mut self, shard: usize, join: JoinRequest) -> Result<Joined> {
-        let busy = || Error::new(Kind::Overloaded, "the room has too much to do");
-        let room = self.room.as_mut().ok_or_else(busy)?;
-        if room.is_ahead(shard, join.resume.as_ref()) {
-            return Err(busy());
-        }
-        let admission = room.admit(shard, join.resume.as_ref()).ok_or_else(busy)?;
-        let generation = room.members.slots().get(shard).ok_or_else(busy)?.generation;
-        let viewer = room.members.next_id();
-        let msg = ShardMsg::Add {
-            generation,
-            viewer,
-            outbox: join.outbox,
-        };
-        self.shards.get(shard).ok_or_else(busy)?.tell(msg)?;
-        let user = join.viewer.map(|user| user.id);
-        room.joined(shard, viewer, user, self.args.shared.ports.clock.now());
-        self.viewers.set(room.members.connected());
-        self.args.memory.set_totals(room.totals());
-        Ok(Joined {
-            epoch: room.row().epoch.clone(),
-            seq: admission.live_from,
-            resume: admission.resume.kind,
-            missed: admission.resume.missed,
-            replay: admission.resume.replay,
-            room: room.view(),
-        })
-    }
-
     fn chat(&mut self, chat: ChatRequest, reply: Reply<Result<Published>>, ctx: &mut Ctx<Self>) {
         let Some(room) = &self.room else {
             return reply.send(Err(Error::unavailable("the room")));
@@ -478,31 +375,4 @@ async fn subscribe(shared: &Shared, id: StreamId) -> Result<Option<(LiveStream, 
     };
     let subscription = shared.ports.bus.subscribe(id, &row.epoch).await?;
     Ok(Some((row, subscription)))
-}
-
-/// This room's part of the gauge, given back when the actor goes, however it goes.
-struct ViewerGauge {
-    gauge: Gauge,
-    shown: u32,
-}
-
-impl ViewerGauge {
-    fn new() -> Self {
-        Self {
-            gauge: gauge!(metrics::ROOM_VIEWERS),
-            shown: 0,
-        }
-    }
-
-    fn set(&mut self, viewers: u64) {
-        let viewers = u32::try_from(viewers).unwrap_or(u32::MAX);
-        self.gauge.increment(f64::from(viewers) - f64::from(self.shown));
-        self.shown = viewers;
-    }
-}
-
-impl Drop for ViewerGauge {
-    fn drop(&mut self) {
-        self.set(0);
-    }
 }

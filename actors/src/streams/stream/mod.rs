@@ -11,6 +11,8 @@
 //! - Metrics: `nova_room_viewers`, `nova_room_publish_duration_seconds`.
 
 mod actor;
+mod admission;
+mod gauge;
 mod life;
 mod members;
 mod messages;

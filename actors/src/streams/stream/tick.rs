@@ -42,8 +42,16 @@ impl Tick {
 
     /// Something went out to so many viewers.
     pub(super) fn flushed(&mut self, now: Instant, viewers: u64) {
-        let cost = Duration::from_secs(viewers) / self.per_second;
-        self.open_at = Some(now + cost.clamp(SHORTEST, LONGEST));
+        self.open_at = Some(now + self.cost(viewers).clamp(SHORTEST, LONGEST));
+    }
+
+    /// Whether a flush to so many viewers costs next to nothing, so that a newcomer need not wait for one.
+    pub(super) fn is_cheap(&self, viewers: u64) -> bool {
+        self.cost(viewers) <= SHORTEST
+    }
+
+    fn cost(&self, viewers: u64) -> Duration {
+        Duration::from_secs(viewers) / self.per_second
     }
 }
 
@@ -75,5 +83,6 @@ mod tests {
             last = wait;
         }
         assert_eq!(last, LONGEST);
+        assert!(tick.is_cheap(200) && !tick.is_cheap(201));
     }
 }

@@ -18,6 +18,7 @@ use crate::testing::LiveWorld;
 /// What a viewer's connection does, without a socket: reads its outbox, and joins again when it is lost.
 struct Viewer {
     id: StreamId,
+    sid: String,
     user: Option<User>,
     outbox: Outbox,
     epoch: String,
@@ -41,7 +42,9 @@ impl Viewer {
         resume: Option<(String, u64)>,
     ) -> Result<Self> {
         let (writer, outbox) = outbox();
+        let sid = uuid::Uuid::new_v4().to_string();
         let request = JoinRequest {
+            sid: sid.clone(),
             viewer: user.cloned(),
             resume,
             outbox: writer,
@@ -49,6 +52,7 @@ impl Viewer {
         let joined = world.streams.join(id, request).await?;
         let mut viewer = Self {
             id,
+            sid,
             user: user.cloned(),
             outbox,
             epoch: joined.epoch.clone(),
@@ -126,6 +130,7 @@ impl Viewer {
         loop {
             let (writer, reader) = outbox();
             let request = JoinRequest {
+                sid: self.sid.clone(),
                 viewer: self.user.clone(),
                 resume: Some((self.epoch.clone(), self.seq)),
                 outbox: writer,

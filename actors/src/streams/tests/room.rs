@@ -135,8 +135,11 @@ async fn a_killed_shard_costs_its_viewers_a_resync_and_no_event() {
         assert_eq!(viewer.texts().len(), 60);
         assert!(viewer.rejoins >= 1);
     }
-    let totals = async || world.streams.get(stream.id).await.unwrap().viewers;
-    eventually("all are counted once", async || totals().await == 5).await;
+    eventually("all are counted once", async || {
+        let view = world.streams.get(stream.id).await.unwrap();
+        (view.viewers, view.stream.unique_viewers) == (5, 5)
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]

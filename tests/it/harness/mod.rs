@@ -1,0 +1,16 @@
+//! Nova seen from outside: the real binary, a REST client, people, viewers of rooms, and one way to wait.
+
+mod client;
+mod log;
+mod metrics;
+mod person;
+mod process;
+mod viewer;
+mod wait;
+
+pub(crate) use client::{Answer, Api, Call};
+pub(crate) use log::topic;
+pub(crate) use person::Person;
+pub(crate) use process::{Home, Launch, Nova};
+pub(crate) use viewer::{Event, Heard, Viewer, handshake};
+pub(crate) use wait::{PATIENCE, eventually, runs_for};
