@@ -1,6 +1,8 @@
 //! Bounds on one request: how many are in work, the size and the time of a body, the time to answer.
 
-use axum::body::Body;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::middleware::Next;
@@ -10,6 +12,10 @@ use tokio::time::timeout;
 
 use crate::http::problem::{Code, Problem};
 use crate::http::state::EdgeState;
+
+/// How much of a refused body is read on, and for how long, before the connection is cut off.
+const DISCARDED_BYTES: usize = 4 * 1_024 * 1_024;
+const DISCARDING: Duration = Duration::from_secs(2);
 
 /// Refuses at once what is beyond the number of requests in work.
 pub(in crate::http) async fn in_flight(
@@ -36,19 +42,45 @@ pub(in crate::http) async fn body(State(state): State<EdgeState>, request: Reque
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > limit)) {
+        if !request.headers().contains_key(header::EXPECT) {
+            discard(request.into_body()).await;
+        }
         return too_large(limit).into_response();
     }
-    let (parts, body) = request.into_parts();
-    match timeout(state.settings.body_deadline, Limited::new(body, limit).collect()).await {
+    let (parts, mut body) = request.into_parts();
+    let reading = Limited::new(&mut body, limit).collect();
+    match timeout(state.settings.body_deadline, reading).await {
         Ok(Ok(body)) => {
             let body = Body::from(body.to_bytes());
             next.run(Request::from_parts(parts, body)).await
         }
-        Ok(Err(error)) if error.is::<LengthLimitError>() => too_large(limit).into_response(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            discard(body).await;
+            too_large(limit).into_response()
+        }
         Ok(Err(_)) => Problem::new(Code::MalformedJson, "the body broke off").into_response(),
         Err(_) => Problem::new(Code::Timeout, "the body did not arrive in time")
             .with_status(StatusCode::REQUEST_TIMEOUT)
             .into_response(),
+    }
+}
+
+/// Reads on for a while after a body was refused. Most clients listen only once they have sent everything, and
+/// closing a connection with unread bytes resets it, so that they would never hear the answer. Whoever waits
+/// with `Expect: 100-continue` hears it without having sent anything.
+async fn discard(mut body: Body) {
+    let reading = async {
+        let mut left = DISCARDED_BYTES;
+        while let Some(Ok(frame)) = body.frame().await {
+            let length = frame.data_ref().map_or(0, Bytes::len);
+            match left.checked_sub(length) {
+                Some(rest) => left = rest,
+                None => break,
+            }
+        }
+    };
+    if timeout(DISCARDING, reading).await.is_err() {
+        tracing::debug!("the rest of a refused body took too long");
     }
 }
 
