@@ -87,7 +87,7 @@ impl App {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let world = World::open(config, &clock).await?;
         let chat = demo_chat(config, &world, options, clock.as_ref()).await?;
-        let readiness = Readiness::new(Arc::clone(&clock));
+        let readiness = Readiness::new(Arc::new(|| SystemClock.now()));
         let probe = Dependencies::new(&world, readiness.clone());
         let actors = settings::actors(config, data)?;
         let system = ActorSystem::start(world.ports(), actors, |handles| {

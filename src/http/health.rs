@@ -14,7 +14,6 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use nova_actors::domain::Timestamp;
-use nova_actors::ports::Clock;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::OpenApi;
@@ -74,11 +73,14 @@ struct Facts {
     required: BTreeSet<&'static str>,
 }
 
+/// Tells the time that `since` shows.
+pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
 /// The facts behind the health endpoints; clones share them.
 #[derive(Clone)]
 pub struct Readiness {
     facts: Arc<RwLock<Facts>>,
-    clock: Arc<dyn Clock>,
+    now: Now,
 }
 
 impl fmt::Debug for Readiness {
@@ -90,14 +92,14 @@ impl fmt::Debug for Readiness {
 impl Readiness {
     /// Starting, with nothing checked.
     #[must_use]
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
+    pub fn new(now: Now) -> Self {
         Self {
             facts: Arc::new(RwLock::new(Facts {
                 phase: Phase::Starting,
                 checks: BTreeMap::new(),
                 required: BTreeSet::new(),
             })),
-            clock,
+            now,
         }
     }
 
@@ -121,7 +123,7 @@ impl Readiness {
 
     /// Says how `name` is. Its `since` moves only when the status changes.
     pub fn report(&self, name: &'static str, status: CheckStatus, detail: Option<String>) {
-        let now = self.clock.now();
+        let now = (self.now)();
         self.write(|facts| {
             let since = facts
                 .checks
@@ -265,16 +267,11 @@ mod tests {
 
     use super::*;
 
-    struct Steps(AtomicI64);
-
-    impl Clock for Steps {
-        fn now(&self) -> Timestamp {
-            Timestamp::from_millis(self.0.fetch_add(1, Ordering::SeqCst))
-        }
-    }
-
     fn readiness() -> Readiness {
-        Readiness::new(Arc::new(Steps(AtomicI64::new(0))))
+        let ticks = AtomicI64::new(0);
+        Readiness::new(Arc::new(move || {
+            Timestamp::from_millis(ticks.fetch_add(1, Ordering::SeqCst))
+        }))
     }
 
     #[test]

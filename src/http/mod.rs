@@ -18,7 +18,7 @@ mod state;
 mod v1;
 
 pub use cursor::CursorKey;
-pub use health::{CheckBody, CheckStatus, HealthBody, HealthStatus, Phase, Readiness};
+pub use health::{CheckBody, CheckStatus, HealthBody, HealthStatus, Now, Phase, Readiness};
 pub use internal::internal_router;
 pub use openapi::openapi;
 pub use problem::{Code, FieldProblem, PROBLEM_JSON, Problem, ProblemDocument};

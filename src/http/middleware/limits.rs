@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::middleware::Next;
@@ -13,9 +13,10 @@ use tokio::time::timeout;
 use crate::http::problem::{Code, Problem};
 use crate::http::state::EdgeState;
 
-/// How much of a refused body is read on, and for how long, before the connection is cut off.
-const DISCARDED_BYTES: usize = 4 * 1_024 * 1_024;
-const DISCARDING: Duration = Duration::from_secs(2);
+/// How much of a body that is refused anyway is taken in, in bytes.
+const DISCARD_BYTES: usize = 16 * 1024 * 1024;
+/// For how long that is done.
+const DISCARD_FOR: Duration = Duration::from_secs(5);
 
 /// Refuses at once what is beyond the number of requests in work.
 pub(in crate::http) async fn in_flight(
@@ -42,14 +43,17 @@ pub(in crate::http) async fn body(State(state): State<EdgeState>, request: Reque
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > limit)) {
-        if !request.headers().contains_key(header::EXPECT) {
-            discard(request.into_body()).await;
-        }
+        discard(request.into_body()).await;
         return too_large(limit).into_response();
     }
-    let (parts, mut body) = request.into_parts();
-    let reading = Limited::new(&mut body, limit).collect();
-    match timeout(state.settings.body_deadline, reading).await {
+    let (parts, body) = request.into_parts();
+    let mut body = body;
+    match timeout(
+        state.settings.body_deadline,
+        Limited::new(&mut body, limit).collect(),
+    )
+    .await
+    {
         Ok(Ok(body)) => {
             let body = Body::from(body.to_bytes());
             next.run(Request::from_parts(parts, body)).await
@@ -65,23 +69,15 @@ pub(in crate::http) async fn body(State(state): State<EdgeState>, request: Reque
     }
 }
 
-/// Reads on for a while after a body was refused. Most clients listen only once they have sent everything, and
-/// closing a connection with unread bytes resets it, so that they would never hear the answer. Whoever waits
-/// with `Expect: 100-continue` hears it without having sent anything.
-async fn discard(mut body: Body) {
-    let reading = async {
-        let mut left = DISCARDED_BYTES;
-        while let Some(Ok(frame)) = body.frame().await {
-            let length = frame.data_ref().map_or(0, Bytes::len);
-            match left.checked_sub(length) {
-                Some(rest) => left = rest,
-                None => break,
-            }
-        }
+/// Takes in, for a while, what the client is still sending: a connection that is closed on unread bytes is reset,
+/// and the client would never see the answer.
+async fn discard(body: Body) {
+    let rest = async {
+        let mut body = Limited::new(body, DISCARD_BYTES);
+        while let Some(Ok(_)) = body.frame().await {}
     };
-    if timeout(DISCARDING, reading).await.is_err() {
-        tracing::debug!("the rest of a refused body took too long");
-    }
+    // A client that is still sending after this has to live with the reset.
+    let _ = timeout(DISCARD_FOR, rest).await;
 }
 
 fn too_large(limit: usize) -> Problem {

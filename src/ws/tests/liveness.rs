@@ -182,3 +182,12 @@ async fn a_viewer_who_goes_away_is_not_counted() {
     while stays.next("state").await["viewers"] != 1 {}
     assert!(begun.elapsed() <= Duration::from_secs(2), "{:?}", begun.elapsed());
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_task_of_an_idle_connection_stays_small() {
+    let scene = Scene::open().await;
+    let (_client, server) = tokio::io::duplex(1_024);
+    let task = session::serve(server, Arc::clone(&scene.ctx), Some(scene.stream.id));
+    let size = std::mem::size_of_val(&task);
+    assert!(size <= 3_072, "{size} bytes");
+}

@@ -108,7 +108,7 @@ impl TestEdge {
         let files = tempfile::tempdir().unwrap();
         let system = system(&files).await;
         let handles = system.handles().clone();
-        let readiness = Readiness::new(Arc::new(SystemClock));
+        let readiness = Readiness::new(Arc::new(|| SystemClock.now()));
         readiness.enter(Phase::Serving);
         let tokens = Arc::new(Tokens(handles.users.clone()));
         let dev_tokens: Option<Arc<dyn DevTokens>> = match setup.dev {

@@ -102,8 +102,8 @@ impl Listening {
 
 fn quick() -> ServerSettings {
     ServerSettings {
-        silent_deadline: Duration::from_millis(200),
-        head_deadline: Duration::from_millis(200),
+        silent_deadline: Duration::from_millis(500),
+        head_deadline: Duration::from_millis(500),
         drain: Duration::from_secs(5),
         ..ServerSettings::default()
     }

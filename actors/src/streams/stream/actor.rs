@@ -235,6 +235,8 @@ impl StreamActor {
         }
         match from {
             Some(from) => self.pump(from, ctx),
+            // After the end nothing more can come.
+            None if self.room.as_ref().is_some_and(|room| room.has_ended()) => {}
             None => ctx.after(self.pauses.next_pause(), StreamMsg::Own(Own::Open)),
         }
         Ok(())
