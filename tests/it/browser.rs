@@ -1,15 +1,13 @@
 //! The page in real Chromium against the real binary: two people in two browsers.
 
 mod driver;
-mod server;
 
 use std::time::Duration;
 
-use serde_json::json;
 use tokio::sync::Mutex;
 
+use crate::harness::{Home, Launch, Nova};
 use driver::{Driver, Page, id};
-use server::Nova;
 
 /// From a post's answer to its place in a follower's feed.
 const FEED_DEADLINE: Duration = Duration::from_secs(20);
@@ -83,8 +81,12 @@ async fn two_people_talk(viewer: &Page, streaming: &Page) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_started_with_curl_is_found_watched_and_seen_to_end_in_two_browsers() {
     let _turn = ONE_AT_A_TIME.lock().await;
-    let (nova, driver) = (Nova::start().await, Driver::start());
-    let viewer = driver.open(&nova.origin).await;
+    let home = Home::new();
+    let (nova, driver) = (
+        Nova::start(&home, &Launch::seeded().quiet()).await,
+        Driver::start(),
+    );
+    let viewer = driver.open(&nova.origin()).await;
     viewer.shows(&id("live-total"), "stream").await;
     viewer.value("window.sameDocument = true").await;
 
@@ -110,7 +112,7 @@ async fn a_stream_started_with_curl_is_found_watched_and_seen_to_end_in_two_brow
         .await;
     viewer.shows(&id("room-status"), "Live").await;
 
-    let streaming = driver.open(&nova.origin).await;
+    let streaming = driver.open(&nova.origin()).await;
     streaming.sign_in("harper").await;
     streaming
         .click_on(&id("stream"), "Evening set from the attic")
@@ -132,7 +134,7 @@ async fn a_stream_started_with_curl_is_found_watched_and_seen_to_end_in_two_brow
     viewer
         .until("document.querySelector('[data-testid=connection]').dataset.state === 'open'")
         .await;
-    streamer.post(&format!("/streams/{stream}/end"), &json!({})).await;
+    streamer.end(&stream).await;
     for page in [&viewer, &streaming] {
         page.until("document.querySelector('[data-testid=room-status]').dataset.state === 'ended'")
             .await;
@@ -150,8 +152,12 @@ async fn a_stream_started_with_curl_is_found_watched_and_seen_to_end_in_two_brow
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_streamer_goes_live_and_ends_with_the_page_alone_and_a_follower_finds_the_post() {
     let _turn = ONE_AT_A_TIME.lock().await;
-    let (nova, driver) = (Nova::start().await, Driver::start());
-    let streaming = driver.open(&nova.origin).await;
+    let home = Home::new();
+    let (nova, driver) = (
+        Nova::start(&home, &Launch::seeded().quiet()).await,
+        Driver::start(),
+    );
+    let streaming = driver.open(&nova.origin()).await;
     streaming.sign_in("sasha").await;
     streaming.click("nav-go-live").await;
     streaming.fill("live-title", "Fixing a bicycle").await;
@@ -159,7 +165,7 @@ async fn a_streamer_goes_live_and_ends_with_the_page_alone_and_a_follower_finds_
     streaming.shows(&id("owner"), "This is your stream").await;
     streaming.shows(&id("room-status"), "Live").await;
 
-    let viewer = driver.open(&nova.origin).await;
+    let viewer = driver.open(&nova.origin()).await;
     viewer.sign_in("noor").await;
     viewer.click_on(&id("stream"), "Fixing a bicycle").await;
     viewer.click("room-follow").await;
@@ -192,8 +198,12 @@ async fn a_streamer_goes_live_and_ends_with_the_page_alone_and_a_follower_finds_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_input_and_unknown_rooms_are_explained_on_the_page() {
     let _turn = ONE_AT_A_TIME.lock().await;
-    let (nova, driver) = (Nova::start().await, Driver::start());
-    let page = driver.open(&nova.origin).await;
+    let home = Home::new();
+    let (nova, driver) = (
+        Nova::start(&home, &Launch::seeded().quiet()).await,
+        Driver::start(),
+    );
+    let page = driver.open(&nova.origin()).await;
 
     page.click("nav-sign-in").await;
     page.fill("username", "No Such Name!").await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::harness::{Home, Launch, Nova, Person, eventually};
+use crate::harness::{Home, Launch, Person, TestApp, eventually};
 
 /// From the answer to a write until it can be seen.
 const VISIBLE: Duration = Duration::from_secs(5);
@@ -77,7 +77,7 @@ fn recompute(why: &Value) -> f64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_post_by_someone_i_follow_appears_in_my_feed_with_its_score() {
     let home = Home::new();
-    let nova = Nova::start(&home, &Launch::empty()).await;
+    let nova = TestApp::start(&home, &Launch::empty()).await;
     let (author, reader) = tokio::join!(nova.person("author"), nova.person("reader"));
     reader.follow(&author).await;
     let post = author.write("Count the washers first.").await;
@@ -131,7 +131,7 @@ async fn a_post_by_someone_i_follow_appears_in_my_feed_with_its_score() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_like_changes_the_count_and_with_it_the_score() {
     let home = Home::new();
-    let nova = Nova::start(&home, &Launch::empty()).await;
+    let nova = TestApp::start(&home, &Launch::empty()).await;
     let (author, reader, other) =
         tokio::join!(nova.person("author"), nova.person("reader"), nova.person("other"));
     reader.follow(&author).await;
@@ -171,7 +171,7 @@ async fn a_like_changes_the_count_and_with_it_the_score() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_follows_nobody_gets_the_newest_posts() {
     let home = Home::new();
-    let nova = Nova::start(&home, &Launch::empty()).await;
+    let nova = TestApp::start(&home, &Launch::empty()).await;
     let (author, stranger) = tokio::join!(nova.person("author"), nova.person("stranger"));
     let nothing = stranger.feed("").await;
     assert_eq!((items(&nothing).len(), &nothing["rung"]), (0, &json!("empty")));
@@ -220,7 +220,7 @@ async fn whoever_follows_nobody_gets_the_newest_posts() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_neither_repeat_nor_skip_whatever_is_written_meanwhile() {
     let home = Home::new();
-    let nova = Nova::start(&home, &Launch::empty()).await;
+    let nova = TestApp::start(&home, &Launch::empty()).await;
     let reader = nova.person("reader").await;
     let mut written = HashSet::new();
     let mut authors = Vec::new();
@@ -297,7 +297,7 @@ fn assert_saturated(page: &Value) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cursor_is_good_for_its_reader_and_unchanged_only() {
     let home = Home::new();
-    let nova = Nova::start(&home, &Launch::empty()).await;
+    let nova = TestApp::start(&home, &Launch::empty()).await;
     let (reader, other) = tokio::join!(nova.person("reader"), nova.person("other"));
     for n in 0..4 {
         let author = nova.person(&format!("author{n}")).await;
@@ -337,7 +337,7 @@ async fn a_cursor_is_good_for_its_reader_and_unchanged_only() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deleted_post_leaves_feeds_and_an_unfollowed_author_is_no_source() {
     let home = Home::new();
-    let nova = Nova::start(&home, &Launch::empty()).await;
+    let nova = TestApp::start(&home, &Launch::empty()).await;
     let (author, reader) = tokio::join!(nova.person("author"), nova.person("reader"));
     reader.follow(&author).await;
     let (kept, gone) = (author.write("Kept").await, author.write("Gone").await);
@@ -384,7 +384,7 @@ async fn a_deleted_post_leaves_feeds_and_an_unfollowed_author_is_no_source() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_profile_counts_and_a_users_posts_are_listed_by_cursor() {
     let home = Home::new();
-    let nova = Nova::start(&home, &Launch::empty()).await;
+    let nova = TestApp::start(&home, &Launch::empty()).await;
     let (author, reader) = tokio::join!(nova.person("author"), nova.person("reader"));
     reader.follow(&author).await;
     let me = author.get("/users/me").send().await.ok(200);

@@ -15,6 +15,7 @@ mod dev_start;
 mod feed_flow;
 mod harness;
 mod http;
+mod list_queries;
 mod room;
 mod streams_api;
 mod supervision;

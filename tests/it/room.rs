@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Event, Home, Launch, Nova, PATIENCE, Viewer, eventually};
+use crate::harness::{Event, Home, Launch, PATIENCE, TestApp, Viewer, eventually};
 
 const COUNTED: Duration = Duration::from_secs(2);
 
@@ -21,7 +21,7 @@ fn texts(events: &[Event]) -> Vec<(u64, &str)> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_viewer_is_welcomed_with_everything_that_a_client_needs() {
     let home = Home::new();
-    let nova = Nova::start(&home, &Launch::empty()).await;
+    let nova = TestApp::start(&home, &Launch::empty()).await;
     let ana = nova.person("ana").await;
     let stream = ana.go_live("Evening set").await;
     let viewer = Viewer::anonymous(&nova, &stream).await;
@@ -55,7 +55,7 @@ async fn a_viewer_is_welcomed_with_everything_that_a_client_needs() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_said_is_durable_when_it_is_acknowledged_and_everyone_hears_it() {
     let home = Home::new();
-    let nova = Nova::start(&home, &Launch::empty()).await;
+    let nova = TestApp::start(&home, &Launch::empty()).await;
     let ana = nova.person("ana").await;
     let stream = ana.go_live("Evening set").await;
     let mut listener = Viewer::anonymous(&nova, &stream).await;
@@ -80,7 +80,7 @@ async fn what_is_said_is_durable_when_it_is_acknowledged_and_everyone_hears_it()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_comes_again_gives_the_same_message() {
     let home = Home::new();
-    let nova = Nova::start(&home, &Launch::empty()).await;
+    let nova = TestApp::start(&home, &Launch::empty()).await;
     let (ana, ben) = tokio::join!(nova.person("ana"), nova.person("ben"));
     let stream = ana.go_live("Evening set").await;
     let (mut first, mut other) = (ana.watch(&stream).await, ben.watch(&stream).await);
@@ -110,7 +110,7 @@ async fn a_key_that_comes_again_gives_the_same_message() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_of_one_connection_keep_their_order() {
     let home = Home::new();
-    let nova = Nova::start(&home, &Launch::empty().talkative()).await;
+    let nova = TestApp::start(&home, &Launch::empty().talkative()).await;
     let ana = nova.person("ana").await;
     let stream = ana.go_live("Evening set").await;
     let mut speaker = ana.watch(&stream).await;
@@ -132,7 +132,7 @@ async fn messages_of_one_connection_keep_their_order() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_history_is_read_backwards_page_by_page() {
     let home = Home::new();
-    let nova = Nova::start(&home, &Launch::empty().talkative()).await;
+    let nova = TestApp::start(&home, &Launch::empty().talkative()).await;
     let ana = nova.person("ana").await;
     let stream = ana.go_live("Evening set").await;
     let mut speaker = ana.watch(&stream).await;
@@ -164,7 +164,7 @@ async fn the_history_is_read_backwards_page_by_page() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_comes_back_gets_every_missed_event_once() {
     let home = Home::new();
-    let nova = Nova::start(&home, &Launch::empty().talkative()).await;
+    let nova = TestApp::start(&home, &Launch::empty().talkative()).await;
     let ana = nova.person("ana").await;
     let stream = ana.go_live("Evening set").await;
     let mut speaker = ana.watch(&stream).await;
@@ -206,7 +206,7 @@ async fn whoever_comes_back_gets_every_missed_event_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn viewers_are_counted_exactly_within_two_seconds_of_coming_and_going() {
     let home = Home::new();
-    let nova = Nova::start(&home, &Launch::empty()).await;
+    let nova = TestApp::start(&home, &Launch::empty()).await;
     let ana = nova.person("ana").await;
     let stream = ana.go_live("Evening set").await;
     let mut first = Viewer::anonymous(&nova, &stream).await;
@@ -249,7 +249,7 @@ async fn viewers_are_counted_exactly_within_two_seconds_of_coming_and_going() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_title_is_told_and_shown_to_whoever_comes_later() {
     let home = Home::new();
-    let nova = Nova::start(&home, &Launch::empty()).await;
+    let nova = TestApp::start(&home, &Launch::empty()).await;
     let ana = nova.person("ana").await;
     let stream = ana.go_live("Evening set").await;
     let mut viewer = Viewer::anonymous(&nova, &stream).await;

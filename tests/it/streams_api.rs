@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Home, Launch, Nova, PATIENCE, Viewer, eventually};
+use crate::harness::{Home, Launch, PATIENCE, TestApp, Viewer, eventually};
 
 /// Every field of a stream's full shape.
 const STREAM: [&str; 16] = [
@@ -51,7 +51,7 @@ fn ids(list: &Value) -> Vec<&str> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn going_live_is_answered_with_the_stream_and_where_it_is() {
     let home = Home::new();
-    let nova = Nova::start(&home, &Launch::empty()).await;
+    let nova = TestApp::start(&home, &Launch::empty()).await;
     let ana = nova.person("ana").await;
     let body = json!({
         "title": "Evening set", "category": "music", "description": "Slow ones.",
@@ -89,7 +89,7 @@ async fn going_live_is_answered_with_the_stream_and_where_it_is() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_list_has_creators_and_viewers_newest_first_page_by_page() {
     let home = Home::new();
-    let nova = Nova::start(&home, &Launch::empty()).await;
+    let nova = TestApp::start(&home, &Launch::empty()).await;
     let mut newest_first = Vec::new();
     for name in ["ana", "ben", "cleo"] {
         let person = nova.person(name).await;
@@ -133,7 +133,7 @@ async fn the_list_has_creators_and_viewers_newest_first_page_by_page() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn numbers_out_of_range_are_clamped_and_echoed() {
     let home = Home::new();
-    let nova = Nova::start(&home, &Launch::empty()).await;
+    let nova = TestApp::start(&home, &Launch::empty()).await;
     for (query, page, limit) in [
         ("?page=0&limit=0", 1, 1),
         ("?page=-3&limit=-1", 1, 1),
@@ -152,7 +152,7 @@ async fn numbers_out_of_range_are_clamped_and_echoed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_start_names_the_running_stream() {
     let home = Home::new();
-    let nova = Nova::start(&home, &Launch::empty()).await;
+    let nova = TestApp::start(&home, &Launch::empty()).await;
     let ana = nova.person("ana").await;
     let first = ana.go_live("The first").await;
     let body = json!({ "title": "The second", "category": "talk" });
@@ -167,7 +167,7 @@ async fn a_second_start_names_the_running_stream() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_starts_at_once_one_succeeds() {
     let home = Home::new();
-    let nova = Nova::start(&home, &Launch::empty()).await;
+    let nova = TestApp::start(&home, &Launch::empty()).await;
     let ana = nova.person("ana").await;
     let starts = (0..8).map(|n| {
         let body = json!({ "title": format!("Attempt {n}"), "category": "talk" });
@@ -185,7 +185,7 @@ async fn of_many_starts_at_once_one_succeeds() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ending_twice_gives_the_same_body_and_nothing_can_be_changed_after() {
     let home = Home::new();
-    let nova = Nova::start(&home, &Launch::empty()).await;
+    let nova = TestApp::start(&home, &Launch::empty()).await;
     let ana = nova.person("ana").await;
     let id = ana.go_live("Short one").await;
     ana.post(&format!("/streams/{id}/heartbeat")).send().await.ok(204);
@@ -223,7 +223,7 @@ async fn ending_twice_gives_the_same_body_and_nothing_can_be_changed_after() {
 async fn a_stream_without_any_life_of_its_owner_is_ended() {
     let home = Home::new();
     let launch = Launch::empty().set("NOVA__STREAMS__ABANDON_AFTER", "2s");
-    let nova = Nova::start(&home, &launch).await;
+    let nova = TestApp::start(&home, &launch).await;
     let (left, beating, watching) = tokio::join!(nova.person("ana"), nova.person("ben"), nova.person("cleo"));
     let abandoned = left.go_live("Nobody is here").await;
     let kept = beating.go_live("I am here").await;
@@ -263,7 +263,7 @@ async fn a_stream_without_any_life_of_its_owner_is_ended() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_repeated_request_gets_the_same_answer_and_another_body_is_refused() {
     let home = Home::new();
-    let nova = Nova::start(&home, &Launch::empty()).await;
+    let nova = TestApp::start(&home, &Launch::empty()).await;
     let (ana, ben) = tokio::join!(nova.person("ana"), nova.person("ben"));
     for (path, body, other) in [
         (
@@ -299,7 +299,7 @@ async fn a_repeated_request_gets_the_same_answer_and_another_body_is_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn someone_elses_stream_cannot_be_changed() {
     let home = Home::new();
-    let nova = Nova::start(&home, &Launch::empty()).await;
+    let nova = TestApp::start(&home, &Launch::empty()).await;
     let (ana, ben) = tokio::join!(nova.person("ana"), nova.person("ben"));
     let id = ana.go_live("Mine").await;
     let before = nova.get(&format!("/streams/{id}")).send().await.ok(200);

@@ -41,6 +41,11 @@ impl Api {
         self.public
     }
 
+    /// What a browser is pointed at.
+    pub(crate) fn origin(&self) -> String {
+        format!("http://{}", self.public)
+    }
+
     /// A request below `/api/v1`.
     pub(crate) fn call(&self, method: Method, path: &str) -> Call {
         self.at(method, &format!("/api/v1{path}"))

@@ -1,5 +1,6 @@
-//! Nova seen from outside: the real binary, a REST client, people, viewers of rooms, and one way to wait.
+//! Nova seen from outside: the real binary and the same thing in this process, a REST client, people, viewers of rooms, and one way to wait.
 
+mod app;
 mod client;
 mod log;
 mod metrics;
@@ -8,6 +9,7 @@ mod process;
 mod viewer;
 mod wait;
 
+pub(crate) use app::TestApp;
 pub(crate) use client::{Answer, Api, Call};
 pub(crate) use log::topic;
 pub(crate) use person::Person;

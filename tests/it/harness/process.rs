@@ -48,24 +48,35 @@ impl Home {
 /// How `nova dev` is started.
 #[derive(Clone)]
 pub(crate) struct Launch {
-    flags: Vec<&'static str>,
+    seed: bool,
+    demo_chat: bool,
     variables: Vec<(&'static str, String)>,
 }
 
 impl Launch {
     /// With nothing in it.
-    pub(crate) fn empty() -> Self {
+    pub(crate) const fn empty() -> Self {
         Self {
-            flags: vec!["--no-seed", "--no-demo-chat"],
+            seed: false,
+            demo_chat: false,
             variables: Vec::new(),
         }
     }
 
     /// With the demo world, as a person starts it.
-    pub(crate) fn seeded() -> Self {
+    pub(crate) const fn seeded() -> Self {
         Self {
-            flags: Vec::new(),
+            seed: true,
+            demo_chat: true,
             variables: Vec::new(),
+        }
+    }
+
+    /// With a demo world in which nobody talks.
+    pub(crate) fn quiet(self) -> Self {
+        Self {
+            demo_chat: false,
+            ..self
         }
     }
 
@@ -79,6 +90,19 @@ impl Launch {
     pub(crate) fn talkative(self) -> Self {
         self.set("NOVA__ROOMS__CHAT_BURST", 100_000)
             .set("NOVA__ROOMS__CHAT_WINDOW", "1s")
+    }
+
+    /// Variables, and whether the demo world is made and talks.
+    pub(super) fn parts(&self) -> (impl Iterator<Item = (&'static str, &str)>, bool, bool) {
+        let variables = self.variables.iter().map(|(name, value)| (*name, value.as_str()));
+        (variables, self.seed, self.demo_chat)
+    }
+
+    fn flags(&self) -> impl Iterator<Item = &'static str> {
+        let flags = [("--no-seed", !self.seed), ("--no-demo-chat", !self.demo_chat)];
+        flags
+            .into_iter()
+            .filter_map(|(flag, given)| given.then_some(flag))
     }
 }
 
@@ -106,12 +130,12 @@ impl Nova {
         let output = OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_nova"))
             .args(["dev", "--bind", "127.0.0.1:0", "--internal-bind", "127.0.0.1:0"])
-            .args(&launch.flags)
+            .args(launch.flags())
             .arg("--data-dir")
             .arg(home.data())
             .arg("--ports-file")
             .arg(&ports)
-            .envs(launch.variables.iter().map(|(name, value)| (name, value)))
+            .envs(launch.parts().0)
             .env("NO_COLOR", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::null())

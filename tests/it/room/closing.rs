@@ -1,11 +1,15 @@
 //! How connections end: with a code that says what to do next.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use nova::adapters::clock::SystemClock;
+use nova::auth::TokenIssuer;
+use nova::data_dir::DataDir;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
-use crate::harness::{Heard, Home, Launch, Nova, PATIENCE, Viewer, eventually, runs_for};
+use crate::harness::{Heard, Home, Launch, Nova, PATIENCE, TestApp, Viewer, eventually, runs_for};
 
 /// Nobody has this id.
 const UNKNOWN: &str = "0198aaaa-0000-7000-8000-000000000000";
@@ -13,7 +17,7 @@ const UNKNOWN: &str = "0198aaaa-0000-7000-8000-000000000000";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_end_is_the_last_event_and_then_the_room_closes() {
     let home = Home::new();
-    let nova = Nova::start(&home, &Launch::empty()).await;
+    let nova = TestApp::start(&home, &Launch::empty()).await;
     let ana = nova.person("ana").await;
     let stream = ana.go_live("Evening set").await;
     let (mut owner, mut viewer) = (ana.watch(&stream).await, Viewer::anonymous(&nova, &stream).await);
@@ -35,7 +39,7 @@ async fn the_end_is_the_last_event_and_then_the_room_closes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hello_that_cannot_be_trusted_or_placed_closes_with_its_own_code() {
     let home = Home::new();
-    let nova = Nova::start(&home, &Launch::empty()).await;
+    let nova = TestApp::start(&home, &Launch::empty()).await;
     let ana = nova.person("ana").await;
     let stream = ana.go_live("Evening set").await;
     let mut forged = ana.token.clone();
@@ -56,7 +60,7 @@ async fn a_hello_that_cannot_be_trusted_or_placed_closes_with_its_own_code() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn frames_that_are_not_of_the_protocol_close() {
     let home = Home::new();
-    let nova = Nova::start(&home, &Launch::empty()).await;
+    let nova = TestApp::start(&home, &Launch::empty()).await;
     let ana = nova.person("ana").await;
     let stream = ana.go_live("Evening set").await;
     let hellos = [
@@ -92,7 +96,7 @@ async fn frames_that_are_not_of_the_protocol_close() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_frame_that_is_too_large_closes_and_the_largest_one_does_not() {
     let home = Home::new();
-    let nova = Nova::start(&home, &Launch::empty()).await;
+    let nova = TestApp::start(&home, &Launch::empty()).await;
     let ana = nova.person("ana").await;
     let stream = ana.go_live("Evening set").await;
     let sized = |size: usize| {
@@ -112,7 +116,7 @@ async fn a_frame_that_is_too_large_closes_and_the_largest_one_does_not() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_floods_is_told_first_and_then_closed() {
     let home = Home::new();
-    let nova = Nova::start(&home, &Launch::empty()).await;
+    let nova = TestApp::start(&home, &Launch::empty()).await;
     let ana = nova.person("ana").await;
     let stream = ana.go_live("Evening set").await;
     let mut flood = ana.watch(&stream).await;
@@ -149,7 +153,7 @@ async fn whoever_floods_is_told_first_and_then_closed() {
 async fn whoever_says_no_hello_is_closed() {
     let home = Home::new();
     let launch = Launch::empty().set("NOVA__ROOMS__HELLO_DEADLINE", "300ms");
-    let nova = Nova::start(&home, &launch).await;
+    let nova = TestApp::start(&home, &launch).await;
     let ana = nova.person("ana").await;
     let stream = ana.go_live("Evening set").await;
     let mut silent = Viewer::connect(&nova, &stream).await;
@@ -160,7 +164,7 @@ async fn whoever_says_no_hello_is_closed() {
 async fn a_quiet_room_is_kept_alive_and_a_silent_client_is_closed() {
     let home = Home::new();
     let launch = Launch::empty().set("NOVA__ROOMS__HEARTBEAT", "1s");
-    let nova = Nova::start(&home, &launch).await;
+    let nova = TestApp::start(&home, &launch).await;
     let ana = nova.person("ana").await;
     let stream = ana.go_live("Evening set").await;
     let (mut silent, mut beating) = (ana.watch(&stream).await, Viewer::anonymous(&nova, &stream).await);
@@ -185,7 +189,7 @@ async fn a_quiet_room_is_kept_alive_and_a_silent_client_is_closed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn websocket_pings_are_answered() {
     let home = Home::new();
-    let nova = Nova::start(&home, &Launch::empty()).await;
+    let nova = TestApp::start(&home, &Launch::empty()).await;
     let ana = nova.person("ana").await;
     let stream = ana.go_live("Evening set").await;
     let mut viewer = Viewer::anonymous(&nova, &stream).await;
@@ -234,4 +238,34 @@ async fn a_stop_in_order_moves_viewers_and_closes_them_to_come_back() {
         }
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_has_a_token_that_ends_is_told_and_closed_when_it_does() {
+    let home = Home::new();
+    let nova = TestApp::start(&home, &Launch::empty()).await;
+    let ana = nova.person("ana").await;
+    let stream = ana.go_live("Evening set").await;
+    let key = DataDir::open(&home.data()).unwrap().signing_key().unwrap();
+    let issuer = TokenIssuer::new(&key, "nova-dev", "nova", Arc::new(SystemClock));
+    let short = issuer.mint_for("ana", Duration::from_secs(3)).unwrap();
+    let mut viewer = Viewer::connect(&nova, &stream).await;
+    viewer.hello(Some(&short), None).await;
+    let mut told = false;
+    let code = loop {
+        match viewer.hear().await {
+            Heard::Frame(frame) => {
+                told |= frame["op"] == "expiring" && frame["in_ms"].as_u64() <= Some(60_000)
+            }
+            Heard::Closed(code) => break code,
+        }
+    };
+    assert_eq!((told, code), (true, Some(4004)));
+    // Clocks may differ a little, so it may still be welcome for a moment; it never lets anyone stay.
+    let mut late = Viewer::connect(&nova, &stream).await;
+    let code = match late.try_hello(Some(&short), None).await {
+        Heard::Frame(_) => Some(late.closes().await),
+        Heard::Closed(code) => code,
+    };
+    assert!([Some(4401), Some(4004)].contains(&code), "{code:?}");
 }

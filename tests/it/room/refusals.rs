@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
-use crate::harness::{Heard, Home, Launch, Nova, Viewer, handshake};
+use crate::harness::{Heard, Home, Launch, TestApp, Viewer, handshake};
 
 /// The connection has answered `err` with the code; the field, where the refusal names one.
 async fn refused(viewer: &mut Viewer, frame: Value, code: &str, field: Option<&str>) {
@@ -22,7 +22,7 @@ async fn refused(viewer: &mut Viewer, frame: Value, code: &str, field: Option<&s
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_token_one_may_only_watch() {
     let home = Home::new();
-    let nova = Nova::start(&home, &Launch::empty()).await;
+    let nova = TestApp::start(&home, &Launch::empty()).await;
     let ana = nova.person("ana").await;
     let stream = ana.go_live("Evening set").await;
     let mut viewer = Viewer::anonymous(&nova, &stream).await;
@@ -37,7 +37,7 @@ async fn without_a_token_one_may_only_watch() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bad_chat_names_its_field_and_takes_no_place() {
     let home = Home::new();
-    let nova = Nova::start(&home, &Launch::empty().talkative()).await;
+    let nova = TestApp::start(&home, &Launch::empty().talkative()).await;
     let ana = nova.person("ana").await;
     let stream = ana.go_live("Evening set").await;
     let mut viewer = ana.watch(&stream).await;
@@ -97,7 +97,7 @@ async fn a_bad_chat_names_its_field_and_takes_no_place() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unknown_requests_and_a_second_hello_are_answered() {
     let home = Home::new();
-    let nova = Nova::start(&home, &Launch::empty()).await;
+    let nova = TestApp::start(&home, &Launch::empty()).await;
     let ana = nova.person("ana").await;
     let stream = ana.go_live("Evening set").await;
     let mut viewer = ana.watch(&stream).await;
@@ -120,7 +120,7 @@ async fn unknown_requests_and_a_second_hello_are_answered() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refusal_without_an_id_is_still_heard() {
     let home = Home::new();
-    let nova = Nova::start(&home, &Launch::empty()).await;
+    let nova = TestApp::start(&home, &Launch::empty()).await;
     let ana = nova.person("ana").await;
     let stream = ana.go_live("Evening set").await;
     let mut viewer = ana.watch(&stream).await;
@@ -142,7 +142,7 @@ async fn a_refusal_without_an_id_is_still_heard() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_handshake_without_the_protocol_or_from_a_foreign_page_is_refused() {
     let home = Home::new();
-    let nova = Nova::start(&home, &Launch::empty()).await;
+    let nova = TestApp::start(&home, &Launch::empty()).await;
     let ana = nova.person("ana").await;
     let stream = ana.go_live("Evening set").await;
     let path = format!("/ws/v1/streams/{stream}");
