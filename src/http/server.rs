@@ -21,7 +21,7 @@ use hyper::rt::Executor;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -88,6 +88,11 @@ impl std::error::Error for BindError {
     }
 }
 
+/// Bytes that the kernel keeps for a connection whose peer does not read; Linux doubles it.
+const SEND_BUFFER: u32 = 128 * 1_024;
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 1_024;
+
 /// A listener that is bound and does not accept yet.
 #[derive(Debug)]
 pub struct Server {
@@ -103,7 +108,7 @@ impl Server {
     /// [`BindError`] when that is not possible.
     pub async fn bind(address: SocketAddr, settings: ServerSettings) -> Result<Self, BindError> {
         let failed = |source| BindError { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let listener = listen(address).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         Ok(Self {
             listener,
@@ -167,6 +172,22 @@ async fn accept(
         .map_err(io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
     Ok((stream, peer, permit))
+}
+
+/// Connections inherit the bounded send buffer. Left alone it grows to megabytes for a peer that reads nothing,
+/// and a stalled viewer looks well until it is full.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // As the standard library does, where it does: elsewhere the option means something else.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// The connection that was waiting is gone; the listener is well.
@@ -262,5 +283,30 @@ where
 {
     fn execute(&self, task: F) {
         self.0.spawn(task);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_peer_that_reads_nothing_is_noticed_before_a_megabyte() {
+        let listener = listen(([127, 0, 0, 1], 0).into()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (silent, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let (silent, (stream, _)) = (silent.unwrap(), accepted.unwrap());
+        let mut taken = 0;
+        // The kernel grows the buffers it may grow while data moves, so give it time between writes.
+        while let Ok(Ok(())) = timeout(std::time::Duration::from_millis(500), stream.writable()).await {
+            match stream.try_write(&[0; 4_096]) {
+                Ok(n) => taken += n,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => panic!("{error}"),
+            }
+            assert!(taken < 1_024 * 1_024, "{taken} bytes and still taking");
+        }
+        assert!(taken > 0);
+        drop(silent);
     }
 }

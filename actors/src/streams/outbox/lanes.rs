@@ -9,8 +9,10 @@ use crate::streams::frame::{Frame, LogFrame, Missed};
 
 /// Most frames in the log lane.
 pub(super) const LOG_FRAMES: usize = 256;
-/// Most bytes in the log lane, unless the newest tick alone is longer.
-pub(super) const LOG_BYTES: usize = 64 * 1_024;
+/// Most bytes in the log lane, unless the newest tick alone is longer. All viewers share the frames, so this
+/// costs no memory for each; it is what a busy small room sends while a healthy connection waits a tenth of a
+/// second for a processor.
+pub(super) const LOG_BYTES: usize = 256 * 1_024;
 /// Most frames in the control lane.
 pub(super) const CONTROL_FRAMES: usize = 16;
 /// A viewer that was skipped this often [`SKIP_WINDOW`] is too slow.
@@ -233,9 +235,20 @@ mod tests {
     fn a_long_tick_costs_a_viewer_nothing_who_had_taken_everything() {
         let mut lanes = Lanes::default();
         let now = Instant::now();
-        let tick: Vec<_> = (1..=5).map(|seq| frame(seq, seq, 40_000)).collect();
+        let tick: Vec<_> = (1..=5).map(|seq| frame(seq, seq, LOG_BYTES / 2)).collect();
         assert_eq!(lanes.push_log(&tick, now), 0);
         assert_eq!(lanes.take().log.len(), 5);
+    }
+
+    #[test]
+    fn a_burst_of_the_longest_messages_waits_a_tenth_of_a_second_for_a_healthy_viewer() {
+        let mut lanes = Lanes::default();
+        let now = Instant::now();
+        let shed: u64 = (0..10)
+            .map(|tick| lanes.push_log(&[frame(tick * 12 + 1, tick * 12 + 12, 2_000)], now))
+            .sum();
+        assert_eq!(shed, 0);
+        assert_eq!(lanes.take().log.len(), 10);
     }
 
     #[test]
@@ -245,7 +258,7 @@ mod tests {
         let mut seq = 1;
         for round in 1..=3 {
             for _ in 0..3 {
-                lanes.push_log(&[frame(seq, seq, 30_000)], now);
+                lanes.push_log(&[frame(seq, seq, LOG_BYTES / 2)], now);
                 seq += 1;
             }
             let end = lanes.take().end;
@@ -259,7 +272,7 @@ mod tests {
         let mut lanes = Lanes::default();
         let mut now = Instant::now();
         for seq in 1..=30 {
-            lanes.push_log(&[frame(seq, seq, 40_000)], now);
+            lanes.push_log(&[frame(seq, seq, LOG_BYTES / 2)], now);
             if seq % 3 == 0 {
                 assert_eq!(lanes.take().end, None);
             }
@@ -303,7 +316,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_event_comes_out_once_or_is_named_in_a_skip(
-            steps in prop::collection::vec((1_u64..5, 0_usize..20_000, prop::bool::weighted(0.2)), 1..400)
+            steps in prop::collection::vec((1_u64..5, 0_usize..20_000, prop::bool::weighted(0.05)), 1..400)
         ) {
             let mut lanes = Lanes::default();
             let mut now = Instant::now();
