@@ -36,9 +36,6 @@ use crate::shutdown::Drain;
 use crate::telemetry::Metrics;
 use crate::ws::{self, WsContext};
 
-/// Seed of the simulated conversation: the same words on every start.
-const DEMO_CHAT_SEED: u64 = 7;
-
 /// What only `nova dev` decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DevOptions {
@@ -239,10 +236,11 @@ async fn demo_chat(
         social: ports.social,
     };
     let (issuer, categories) = (&config.auth.issuer, &config.streams.categories);
-    let made = demo::seed(&stores, issuer, categories, clock.now(), &Progress::on_terminal()).await?;
-    Ok(options
-        .demo_chat
-        .then(|| DemoChat::in_world(DEMO_CHAT_SEED, &made)))
+    let now = clock.now();
+    let made = demo::seed(&stores, issuer, categories, now, &Progress::on_terminal()).await?;
+    // Other words on every start: after a restart, a visitor would take the same ones for messages sent twice.
+    let words = now.millis().unsigned_abs();
+    Ok(options.demo_chat.then(|| DemoChat::in_world(words, &made)))
 }
 
 /// Actors that belong to the process rather than to the product.

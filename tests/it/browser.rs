@@ -62,6 +62,30 @@ async fn a_followed_post_is_found_and_liked(viewer: &Page) {
     viewer
         .shows(&format!("{post} .like[aria-pressed=true]"), "1")
         .await;
+    viewer.click_on(&format!("{post} {}", id("feed-score")), "").await;
+    viewer
+        .shows(&format!("{post} {}", id("feed-explanation")), "Freshness")
+        .await;
+}
+
+/// The newest posts are one choice away: a fresh post is the first there, and no score claims to have put it there.
+async fn a_fresh_post_leads_the_newest_ones(viewer: &Page) {
+    viewer.choose("order-newest").await;
+    viewer.shows(&id("feed-words"), "newest posts of everyone").await;
+    let first = "document.querySelector('[data-testid=feed-item]')";
+    viewer
+        .until(&format!(
+            "{first}?.textContent.includes('count the washers first')"
+        ))
+        .await;
+    viewer
+        .until(&format!(
+            "!{first}.querySelector('[data-testid=feed-score]').checkVisibility()"
+        ))
+        .await;
+    viewer.choose("order-ranked").await;
+    viewer.shows(&id("feed-words"), "Ranked for you").await;
+    viewer.shows(&id("feed-score"), "score ").await;
 }
 
 /// What each says is seen by both, once, as text.
@@ -188,7 +212,17 @@ async fn a_streamer_goes_live_and_ends_with_the_page_alone_and_a_follower_finds_
 
     viewer.click("nav-feed").await;
     a_followed_post_is_found_and_liked(&viewer).await;
+    a_fresh_post_leads_the_newest_ones(&viewer).await;
     viewer.picture("feed").await;
+
+    // Whom one follows is still known after a reload.
+    viewer.reload().await;
+    viewer
+        .shows(
+            &format!(".post:has([data-source=followees]) {}", id("follow")),
+            "Following",
+        )
+        .await;
 
     viewer.close_without_errors(&[]).await;
     streaming.close_without_errors(&[]).await;

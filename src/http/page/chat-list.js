@@ -6,6 +6,15 @@ import { $, avatar, clock, copy, element, say } from "./dom.js";
 const KEPT = 400;
 const NEAR_END = 80;
 
+/** A small button beside a message of one's own. */
+function choice(text, testid, act) {
+  const button = element("button", text, "button-link");
+  button.type = "button";
+  button.dataset.testid = testid;
+  button.addEventListener("click", act);
+  return button;
+}
+
 export class ChatList {
   #list = $("[data-messages]");
   #empty = $("[data-chat-empty]");
@@ -98,16 +107,23 @@ export class ChatList {
       },
       failed: (text, again) => {
         show("failed", `${text} `);
-        const button = element("button", "Try again", "button-link");
-        button.type = "button";
-        button.dataset.testid = "chat-again";
-        button.addEventListener("click", () => {
-          show("sending", "Sending…");
-          again();
-        });
-        if (again) fate.append(button);
+        if (again) {
+          const repeat = choice("Try again", "chat-again", () => {
+            show("sending", "Sending…");
+            again();
+          });
+          fate.append(repeat, " ");
+        }
+        fate.append(choice("Discard", "chat-discard", () => this.#drop(node)));
       },
     };
+  }
+
+  /** A message that was refused is not wanted any more; the keyboard goes on in the list. */
+  #drop(node) {
+    node.remove();
+    this.#empty.hidden = this.#list.childElementCount > 0;
+    this.#list.focus();
   }
 
   /** One's own message may arrive in the log before its `ok`: the row that says "Sending…" makes room for it. */

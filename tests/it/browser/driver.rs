@@ -187,6 +187,21 @@ impl Page {
         self.click_on(&id(test_id), "").await;
     }
 
+    /// Chooses a radio button the way a keyboard does, from the focus on it: the styled label covers it for a mouse.
+    pub(super) async fn choose(&self, test_id: &str) {
+        self.until(&format!(
+            "document.querySelector({}) !== null",
+            json!(id(test_id))
+        ))
+        .await;
+        let radio = self.client.find(Locator::Css(&id(test_id))).await.unwrap();
+        radio.send_keys(" ").await.unwrap();
+    }
+
+    pub(super) async fn reload(&self) {
+        self.client.refresh().await.unwrap();
+    }
+
     /// Types into a field, replacing what it holds.
     pub(super) async fn fill(&self, test_id: &str, text: &str) {
         self.shows(&id(test_id), "").await;
