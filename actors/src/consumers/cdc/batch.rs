@@ -100,8 +100,7 @@ pub(super) async fn run_batch(
         });
     }
     let begun = Instant::now();
-    let (sorted, applied) = apply(args, (table, partition), (epoch, from), &records).await?;
-    let more = applied < records.len() || records.len() >= args.settings.batch as usize;
+    let sorted = apply(args, (table, partition), (epoch, from), &records).await?;
     let Sorted {
         batch,
         posts_by,
@@ -120,31 +119,32 @@ pub(super) async fn run_batch(
     }
     Ok(Applied {
         next: batch.next,
-        more,
+        // A fetch may end early, by its bytes: only an empty one is the end.
+        more: true,
         outcomes: batch.outcomes,
         posts_by,
         halt,
     })
 }
 
-/// Applies as many of `records` as the sink takes at once, and answers how many. One that is refused for good
-/// is found by halving and put aside.
+/// Applies as many of `records` as the sink takes at once. One that is refused for good is found by halving and
+/// put aside.
 async fn apply(
     args: &CdcArgs,
     (table, partition): Partition,
     (epoch, from): (u64, u64),
     records: &[StoredRecord],
-) -> Result<(Sorted, usize)> {
+) -> Result<Sorted> {
     let mut count = records.len();
     let mut refusal: Option<String> = None;
     loop {
         let some = records.get(..count).unwrap_or(records);
         let sorted = sort_out(table, partition, epoch, from, some, refusal.as_deref());
         if sorted.batch.next == sorted.batch.first {
-            return Ok((sorted, count));
+            return Ok(sorted);
         }
         match args.sink.apply(&sorted.batch).await {
-            Ok(()) => return Ok((sorted, count)),
+            Ok(()) => return Ok(sorted),
             Err(error) => match error.kind() {
                 Kind::Validation(_) if count > 1 => count /= 2,
                 Kind::Validation(fields) if refusal.is_none() => {
