@@ -41,6 +41,8 @@ use crate::users::UsersHandle;
 
 /// Mailbox bound of a pool's member.
 const POOL_CAPACITY: usize = 1_024;
+/// Mailbox bound of a loader; a request counts until it is answered, and each page makes several.
+const LOADER_CAPACITY: usize = 8_192;
 /// Loaders and social workers answer within this, or the caller is told that they did not.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
 /// A job that is not done by then is given up until its next turn.
@@ -223,7 +225,7 @@ where
     K: Copy + Eq + std::hash::Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    let address = Address::vacant(Loader::<K, V>::KIND, name, POOL_CAPACITY);
+    let address = Address::vacant(Loader::<K, V>::KIND, name, LOADER_CAPACITY);
     let args = LoaderArgs {
         entity,
         fetch,

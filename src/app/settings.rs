@@ -52,6 +52,7 @@ pub(super) fn actors(config: &Config, data: &DataDir) -> Result<Settings, Failur
         },
         feed: FeedSettings {
             allow_source_override: config.feed.allow_source_override,
+            chrono_percent: config.feed.rollout.chrono,
             soft_ttl: config.feed.fresh,
             stale_for: config.feed.stale,
             breaker,

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::engine::Engine;
 use super::messages::{RankerMsg, Waiter};
-use super::request::Plan;
+use super::request::{Plan, Want};
 use super::shelf::{Found, count};
 use super::snapshot::Snapshot;
 use super::state::{RankerState, Verdict};
@@ -41,7 +41,14 @@ impl Actor for RankerActor {
             RankerMsg::Page { plan, reply } => self.page(plan, reply, ctx),
             RankerMsg::Explain { reader, post, reply } => {
                 if self.state.admit() {
-                    self.look_up(Waiter::Explain { reader, post, reply }, ctx);
+                    let want = Want::usual(reader, &self.engine.settings);
+                    let waiter = Waiter::Explain {
+                        reader,
+                        want,
+                        post,
+                        reply,
+                    };
+                    self.look_up(waiter, ctx);
                 } else {
                     reply.send(Err(overloaded()));
                 }
@@ -76,7 +83,7 @@ impl RankerActor {
             return;
         }
         let waiter = Waiter::Page { plan, since, reply };
-        if plan.want.is_kept() {
+        if plan.want == Want::usual(plan.reader, &self.engine.settings) {
             self.look_up(waiter, ctx);
         } else {
             self.wait(waiter, ctx);
@@ -109,7 +116,7 @@ impl RankerActor {
             Verdict::ServeStale(snapshot) => {
                 self.answer(waiter, snapshot, Rung::Stale, ctx);
                 if let Some(flight) = self.state.refresh(reader, now) {
-                    self.build(flight, reader, super::request::Want::DEFAULT, ctx);
+                    self.build(flight, reader, Want::usual(reader, &self.engine.settings), ctx);
                 }
             }
             Verdict::Build => self.wait(waiter, ctx),
@@ -123,7 +130,7 @@ impl RankerActor {
         }
     }
 
-    fn build(&mut self, flight: u64, reader: UserId, want: super::request::Want, ctx: &mut Ctx<Self>) {
+    fn build(&mut self, flight: u64, reader: UserId, want: Want, ctx: &mut Ctx<Self>) {
         let builder = self.engine.builder.clone();
         ctx.run(
             async move { Arc::new(builder.build(reader, want).await) },
@@ -172,10 +179,12 @@ impl RankerActor {
 
     fn mark_dirty(&mut self, reader: UserId, reply: Reply<Result<()>>, ctx: &mut Ctx<Self>) {
         self.state.mark(reader, self.engine.clock.now());
-        let shelf = self.engine.shelf.clone();
-        ctx.run(async move { reply.send(shelf.forget(reader).await) }, |()| {
-            RankerMsg::Done
-        });
+        let (shelf, place) = (self.engine.shelf.clone(), ctx.hold());
+        let work = async move {
+            reply.send(shelf.forget(reader).await);
+            drop(place);
+        };
+        ctx.run(work, |()| RankerMsg::Done);
     }
 }
 

@@ -70,7 +70,9 @@ impl Engine {
                 let page = self.pager.page(&plan, &serving).await;
                 served(page, since, reply);
             }
-            Waiter::Explain { reader, post, reply } => {
+            Waiter::Explain {
+                reader, post, reply, ..
+            } => {
                 reply.send(self.explanation(reader, post, &snapshot).await);
             }
         }

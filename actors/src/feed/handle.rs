@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::actor::{KIND, RankerActor};
 use super::cursor::CursorKey;
@@ -55,8 +54,7 @@ pub struct FeedHandle {
     workers: Pool<RankerMsg>,
     clock: Arc<dyn Clock>,
     key: CursorKey,
-    may_override: bool,
-    deadline: Duration,
+    settings: FeedSettings,
 }
 
 impl fmt::Debug for FeedHandle {
@@ -76,8 +74,7 @@ impl FeedHandle {
             workers: workers.clone(),
             clock: Arc::clone(&args.clock),
             key: args.key.clone(),
-            may_override: args.settings.allow_source_override,
-            deadline: args.settings.call_deadline,
+            settings: args.settings,
         };
         let group = workers.supervise::<RankerActor>(group, &Engine::new(args));
         (handle, group)
@@ -89,7 +86,7 @@ impl FeedHandle {
     /// `UnknownRanker`; `Validation` on `source`; `CursorInvalid`; `CursorExpired`. Beyond these only what a
     /// worker itself can do: `Overloaded`, `Unavailable` while it restarts, `Timeout`.
     pub async fn page(&self, request: FeedRequest) -> Result<FeedPage> {
-        let plan = Plan::of(&request, self.may_override, &self.key, self.clock.now())?;
+        let plan = Plan::of(&request, &self.settings, &self.key, self.clock.now())?;
         self.ask(plan.reader, |reply| RankerMsg::Page { plan, reply })
             .await
     }
@@ -124,6 +121,9 @@ impl FeedHandle {
     }
 
     async fn ask<T>(&self, reader: UserId, make: impl FnOnce(Reply<Result<T>>) -> RankerMsg) -> Result<T> {
-        self.workers.for_key(&reader).call(self.deadline, make).await?
+        self.workers
+            .for_key(&reader)
+            .call(self.settings.call_deadline, make)
+            .await?
     }
 }

@@ -54,6 +54,7 @@ pub(super) enum Waiter {
     },
     Explain {
         reader: UserId,
+        want: Want,
         post: PostId,
         reply: Reply<Result<Explanation>>,
     },
@@ -70,7 +71,7 @@ impl Waiter {
     pub(super) fn want(&self) -> Want {
         match self {
             Self::Page { plan, .. } => plan.want,
-            Self::Explain { .. } => Want::DEFAULT,
+            Self::Explain { want, .. } => *want,
         }
     }
 

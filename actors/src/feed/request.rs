@@ -1,7 +1,10 @@
 //! What a reader may ask for, and what that means.
 
+use sha2::{Digest as _, Sha256};
+
 use super::cursor::{Cursor, CursorKey};
 use super::ranking::Ranker;
+use super::settings::FeedSettings;
 use crate::domain::{Timestamp, UserId};
 use crate::error::{Error, Result};
 
@@ -17,7 +20,7 @@ pub struct FeedRequest {
     pub limit: u32,
     /// Where the page before ended.
     pub cursor: Option<String>,
-    /// The ranker; the default one when absent. `ch` and `pg` are synonyms for a `source`.
+    /// The ranker; when absent, the one that the rollout gives this reader. `ch` and `pg` are synonyms for a `source`.
     pub algo: Option<String>,
     /// Where the candidates come from: `auto`, `ch` or `pg`.
     pub source: Option<String>,
@@ -42,17 +45,28 @@ pub(super) struct Want {
 }
 
 impl Want {
-    /// What a reader gets who asks for nothing in particular.
-    pub(super) const DEFAULT: Self = Self {
-        ranker: Ranker::V1,
-        preference: Preference::Auto,
-    };
-
-    /// Whether the reader's current snapshot may answer. Only the default ranking is kept for the next
+    /// What `reader` gets who asks for nothing in particular. Only this ranking is kept for the reader's next
     /// request; others are made for each first page.
-    pub(super) fn is_kept(self) -> bool {
-        self == Self::DEFAULT
+    pub(super) fn usual(reader: UserId, settings: &FeedSettings) -> Self {
+        let chrono = percentile(reader, Ranker::Chrono) < u64::from(settings.chrono_percent);
+        Self {
+            ranker: if chrono { Ranker::Chrono } else { Ranker::V1 },
+            preference: Preference::Auto,
+        }
     }
+}
+
+/// Where a reader stands, 0 to 99, among those who may get `ranker`: the same on every node and in every
+/// build. Each ranker has an order of its own, so that not the same readers are the first to get everything.
+fn percentile(reader: UserId, ranker: Ranker) -> u64 {
+    let hash = Sha256::new()
+        .chain_update(ranker.as_str())
+        .chain_update(reader.uuid().as_bytes())
+        .finalize();
+    hash.iter()
+        .take(8)
+        .fold(0, |number, byte| (number << 8) | u64::from(*byte))
+        % 100
 }
 
 /// A request that was found valid.
@@ -68,13 +82,14 @@ impl Plan {
     /// Checks a request.
     pub(super) fn of(
         request: &FeedRequest,
-        may_override: bool,
+        settings: &FeedSettings,
         key: &CursorKey,
         now: Timestamp,
     ) -> Result<Self> {
+        let usual = Want::usual(request.reader, settings).ranker;
         let (ranker, synonym) = match request.algo.as_deref() {
-            None => (Want::DEFAULT.ranker, None),
-            Some(source @ ("ch" | "pg")) => (Want::DEFAULT.ranker, Some(source)),
+            None => (usual, None),
+            Some(source @ ("ch" | "pg")) => (usual, Some(source)),
             Some(name) => (Ranker::parse(name)?, None),
         };
         let preference = match request.source.as_deref().or(synonym) {
@@ -83,7 +98,7 @@ impl Plan {
             Some("pg") => Preference::Store,
             Some(_) => return Err(Error::field("source", "auto, ch or pg")),
         };
-        if preference != Preference::Auto && !may_override {
+        if preference != Preference::Auto && !settings.allow_source_override {
             return Err(Error::field(
                 "source",
                 "auto, since feed.allow_source_override is not set",
@@ -109,15 +124,28 @@ mod tests {
     use crate::error::Kind;
 
     fn plan(algo: Option<&str>, source: Option<&str>, may_override: bool) -> Result<Plan> {
+        let settings = FeedSettings {
+            allow_source_override: may_override,
+            ..FeedSettings::default()
+        };
+        plan_of(UserId::new(), algo, source, &settings)
+    }
+
+    fn plan_of(
+        reader: UserId,
+        algo: Option<&str>,
+        source: Option<&str>,
+        settings: &FeedSettings,
+    ) -> Result<Plan> {
         let request = FeedRequest {
-            reader: UserId::new(),
+            reader,
             limit: 20,
             cursor: None,
             algo: algo.map(str::to_owned),
             source: source.map(str::to_owned),
         };
         let key = CursorKey::new(&[1; 32])?;
-        Plan::of(&request, may_override, &key, Timestamp::from_millis(0))
+        Plan::of(&request, settings, &key, Timestamp::from_millis(0))
     }
 
     fn refused_field(outcome: Result<Plan>) -> String {
@@ -129,9 +157,59 @@ mod tests {
 
     #[test]
     fn nothing_in_particular_is_the_default_ranking() {
-        assert!(plan(None, None, false).unwrap().want.is_kept());
-        assert!(plan(Some("v1"), Some("auto"), false).unwrap().want.is_kept());
-        assert!(!plan(Some("chrono"), None, false).unwrap().want.is_kept());
+        let usual = Want::usual(UserId::new(), &FeedSettings::default());
+        assert_eq!(plan(None, None, false).unwrap().want, usual);
+        assert_eq!(plan(Some("v1"), Some("auto"), false).unwrap().want, usual);
+        assert_ne!(plan(Some("chrono"), None, false).unwrap().want, usual);
+    }
+
+    fn rollout(chrono_percent: u8) -> FeedSettings {
+        FeedSettings {
+            chrono_percent,
+            allow_source_override: true,
+            ..FeedSettings::default()
+        }
+    }
+
+    fn gets_chrono(reader: &UserId, percent: u8) -> bool {
+        let plan = plan_of(*reader, None, None, &rollout(percent)).unwrap();
+        plan.want.ranker == Ranker::Chrono
+    }
+
+    #[test]
+    fn the_rollout_gives_its_share_of_the_readers_chrono() {
+        let readers: Vec<_> = (0..10_000).map(|_| UserId::new()).collect();
+        let share = |percent| readers.iter().filter(|r| gets_chrono(r, percent)).count();
+        assert_eq!((share(0), share(100)), (0, 10_000));
+        // Four standard deviations of a fair draw around the share.
+        assert!((840..=1_160).contains(&share(10)), "{}", share(10));
+        assert!((4_800..=5_200).contains(&share(50)), "{}", share(50));
+    }
+
+    #[test]
+    fn a_reader_stays_on_his_side_and_a_growing_share_only_adds_readers() {
+        for _ in 0..1_000 {
+            let reader = UserId::new();
+            let sides: Vec<_> = (0..=100).map(|percent| gets_chrono(&reader, percent)).collect();
+            assert!(sides.is_sorted(), "left the rollout while it grew: {reader}");
+        }
+        // Worked out elsewhere: no build and no node may decide otherwise.
+        let fixed: UserId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+        assert_eq!(percentile(fixed, Ranker::Chrono), 56);
+    }
+
+    #[test]
+    fn who_asks_for_a_ranker_gets_it_whatever_the_rollout() {
+        let want = |algo| {
+            plan_of(UserId::new(), Some(algo), None, &rollout(100))
+                .unwrap()
+                .want
+        };
+        assert_eq!(want("v1").ranker, Ranker::V1);
+        assert_eq!(
+            (want("pg").ranker, want("pg").preference),
+            (Ranker::Chrono, Preference::Store)
+        );
     }
 
     #[test]

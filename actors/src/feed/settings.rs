@@ -13,6 +13,8 @@ pub struct FeedSettings {
     pub in_flight: usize,
     /// Whether a request may choose where its candidates come from.
     pub allow_source_override: bool,
+    /// Share of the readers, in percent, that get the ranker `chrono` when they ask for none; above 100 is all.
+    pub chrono_percent: u8,
     /// Time that each query of analytics may take.
     pub source_deadline: Duration,
     /// Time that each query of the store may take.
@@ -46,6 +48,7 @@ impl Default for FeedSettings {
             workers: 4,
             in_flight: 512,
             allow_source_override: false,
+            chrono_percent: 0,
             source_deadline: Duration::from_millis(250),
             store_deadline: Duration::from_millis(500),
             hydrate_deadline: Duration::from_secs(1),

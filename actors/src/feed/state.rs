@@ -136,7 +136,7 @@ impl<W> RankerState<W> {
 
     fn judge_current(&self, reader: UserId, current: Current, now: Timestamp) -> (Verdict, &'static str) {
         let Current { pointer, snapshot } = current;
-        if pointer.ranker != Want::DEFAULT.ranker || self.is_marked(reader, pointer.built_at, now) {
+        if pointer.ranker != self.usual(reader).ranker || self.is_marked(reader, pointer.built_at, now) {
             return (Verdict::Build, "miss");
         }
         if now < pointer.soft_until {
@@ -189,10 +189,10 @@ impl<W> RankerState<W> {
     /// attempt was only just in vain.
     pub(super) fn refresh(&mut self, reader: UserId, now: Timestamp) -> Option<u64> {
         let resting = self.rests.get(&reader).is_some_and(|until| now < *until);
-        if resting || self.under_way(reader, Want::DEFAULT).is_some() {
+        if resting || self.under_way(reader, self.usual(reader)).is_some() {
             return None;
         }
-        Some(self.take_off(reader, Want::DEFAULT, Vec::new(), true))
+        Some(self.take_off(reader, self.usual(reader), Vec::new(), true))
     }
 
     fn under_way(&self, reader: UserId, want: Want) -> Option<u64> {
@@ -242,7 +242,7 @@ impl<W> RankerState<W> {
                 return None;
             }
         }
-        let current = want.is_kept() && !in_vain && !self.is_outdated(reader, turn);
+        let current = want == self.usual(reader) && !in_vain && !self.is_outdated(reader, turn);
         let pointer = current.then(|| {
             let soft_until = snapshot.origin.built_at.plus(self.soft_ttl(&snapshot, jitter));
             Pointer::to(&snapshot.origin, want.ranker, soft_until)
@@ -275,6 +275,10 @@ impl<W> RankerState<W> {
             waiters: flight.waiters,
             outdated: outdated && publication.pointer.is_some(),
         })
+    }
+
+    fn usual(&self, reader: UserId) -> Want {
+        Want::usual(reader, &self.settings)
     }
 
     fn soft_ttl(&self, snapshot: &Snapshot, jitter: f64) -> Duration {

@@ -130,7 +130,7 @@ where
 
     async fn handle(&mut self, msg: Self::Msg, ctx: &mut Ctx<Self>) -> Result<()> {
         match msg.0 {
-            MsgKind::Load { keys, reply } => self.pending.add(keys, reply),
+            MsgKind::Load { keys, reply } => self.pending.add(keys, reply, ctx.hold()),
             MsgKind::Fetched { batch, outcome } => self.pending.finish(batch, &outcome),
         }
         while let Some(batch) = self.pending.next_batch() {

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::Hash;
 
 use crate::error::Result;
-use crate::runtime::Reply;
+use crate::runtime::{Held, Reply};
 
 /// Answer to a request: what exists among its keys.
 pub(super) type Found<K, V> = HashMap<K, V>;
@@ -13,6 +13,8 @@ struct Request<K, V> {
     reply: Reply<Result<Found<K, V>>>,
     keys_left: usize,
     found: Found<K, V>,
+    /// Its place in the mailbox: what waits here counts against the mailbox's bound.
+    _place: Held,
 }
 
 /// Keys of one request that are fetched together.
@@ -52,7 +54,7 @@ impl<K: Copy + Eq + Hash, V: Clone> Pending<K, V> {
     }
 
     /// Takes a request in. It stays in one batch unless it alone is larger than a batch.
-    pub(super) fn add(&mut self, mut keys: Vec<K>, reply: Reply<Result<Found<K, V>>>) {
+    pub(super) fn add(&mut self, mut keys: Vec<K>, reply: Reply<Result<Found<K, V>>>, place: Held) {
         let mut seen = HashSet::with_capacity(keys.len());
         keys.retain(|key| seen.insert(*key));
         if keys.is_empty() {
@@ -72,6 +74,7 @@ impl<K: Copy + Eq + Hash, V: Clone> Pending<K, V> {
                 reply,
                 keys_left: keys.len(),
                 found: HashMap::new(),
+                _place: place,
             },
         );
     }

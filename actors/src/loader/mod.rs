@@ -2,7 +2,8 @@
 //!
 //! - **Owns**: requests that wait, batches in flight. It is no cache.
 //! - **Accepts**: `Load` with any number of keys.
-//! - **Bound**: mailbox; batches in flight; keys per batch. Fetches have a deadline.
+//! - **Bound**: mailbox, in which a request counts until it is answered; batches in flight; keys per batch.
+//!   Fetches have a deadline.
 //! - **Fails when**: never by itself; a failed fetch is answered to every waiter.
 //! - **Restart**: permanent; callers see `Unavailable` once and may ask again.
 //! - **Shutdown**: drains; what is in flight then is answered `Unavailable`.

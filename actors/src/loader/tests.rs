@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -216,4 +217,27 @@ async fn a_query_that_hangs_ends_at_its_deadline() {
         Kind::Timeout
     );
     assert_eq!(begun.elapsed(), LoaderSettings::default().deadline);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_wait_count_against_the_mailbox() {
+    let (directory, ids) = Directory::of(1);
+    let (loader, _root) = loader(&directory, 1).await;
+    let (mut waiting, mut refused) = (Vec::new(), 0);
+    for _ in 0..3_000 {
+        let mut load = Box::pin(loader.load(ids[0]));
+        match load.as_mut().now_or_never() {
+            None => waiting.push(load),
+            Some(outcome) => {
+                assert_eq!(*outcome.unwrap_err().kind(), Kind::Overloaded);
+                refused += 1;
+            }
+        }
+        // Lets the loader take the message out of its mailbox.
+        tokio::task::yield_now().await;
+    }
+    assert_eq!((waiting.len(), refused), (1_024, 3_000 - 1_024));
+    for load in waiting {
+        assert!(load.await.unwrap().is_some());
+    }
 }

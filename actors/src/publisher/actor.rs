@@ -9,6 +9,7 @@ use ::metrics::{counter, gauge, histogram};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
+use crate::domain::Timestamp;
 use crate::error::{Error, Kind, Result};
 use crate::ports::Clock;
 use crate::ports::log::EventSink;
@@ -72,6 +73,7 @@ enum MsgKind {
     Wake,
     Poll,
     Sent(Result<Sent>),
+    Measured(Result<Option<Timestamp>>),
     TryAgain,
 }
 
@@ -87,7 +89,6 @@ struct Sent {
     records: usize,
     /// Whether there may be more right now.
     full: bool,
-    oldest: Duration,
 }
 
 /// See the module's card.
@@ -98,6 +99,8 @@ pub struct Relay {
     again: bool,
     pauses: Pauses,
     sent: u64,
+    oldest: Option<Timestamp>,
+    measuring: bool,
     last_error: Option<String>,
 }
 
@@ -117,6 +120,8 @@ impl Actor for Relay {
             again: false,
             pauses,
             sent: 0,
+            oldest: None,
+            measuring: false,
             last_error: None,
         })
     }
@@ -133,22 +138,32 @@ impl Actor for Relay {
                 self.args.woken.store(false, Ordering::Release);
                 self.ask(ctx);
             }
-            MsgKind::Poll => self.ask(ctx),
+            MsgKind::Poll => {
+                self.ask(ctx);
+                self.measure(ctx);
+            }
+            MsgKind::Measured(oldest) => self.on_measured(oldest),
             MsgKind::Sent(outcome) => self.on_sent(outcome, ctx),
             MsgKind::TryAgain => self.send_batch(ctx),
         }
         Ok(())
     }
 
-    async fn stopping(&mut self, _: &mut Ctx<Self>) {
-        let last = send(self.args.clone());
-        if let Err(error) = last.await {
+    async fn stopping(&mut self, ctx: &mut Ctx<Self>) {
+        let mut last = self.args.clone();
+        // Half for the batch in flight, which the last one would repeat, and half for the last one.
+        last.settings.deadline /= 2;
+        ctx.finish_tasks(last.settings.deadline).await;
+        if let Err(error) = send(last).await {
             tracing::warn!(%error, "rows stay in the store until the next start");
         }
     }
 
     fn snapshot(&self) -> Value {
-        json!({ "sent": self.sent, "in_flight": self.in_flight, "last_error": self.last_error })
+        json!({
+            "sent": self.sent, "in_flight": self.in_flight, "oldest_s": self.oldest_age().as_secs(),
+            "last_error": self.last_error,
+        })
     }
 }
 
@@ -167,13 +182,42 @@ impl Relay {
         ctx.run(send(self.args.clone()), |outcome| Msg(MsgKind::Sent(outcome)));
     }
 
+    /// Apart from the batches, because it matters most while they fail.
+    fn measure(&mut self, ctx: &mut Ctx<Self>) {
+        if std::mem::replace(&mut self.measuring, true) {
+            return;
+        }
+        let (store, deadline) = (Arc::clone(&self.args.store), self.args.settings.deadline);
+        let late = || Error::new(Kind::Timeout, "the store took too long");
+        let work = async move {
+            timeout(deadline, store.oldest())
+                .await
+                .unwrap_or_else(|_| Err(late()))
+        };
+        ctx.run(work, |oldest| Msg(MsgKind::Measured(oldest)));
+    }
+
+    fn on_measured(&mut self, oldest: Result<Option<Timestamp>>) {
+        self.measuring = false;
+        match oldest {
+            Ok(oldest) => self.oldest = oldest,
+            // What was known before grows older, which is what matters.
+            Err(error) => self.last_error = Some(error.to_string()),
+        }
+        gauge!(metrics::OUTBOX_OLDEST).set(self.oldest_age().as_secs_f64());
+    }
+
+    fn oldest_age(&self) -> Duration {
+        let now = self.args.clock.now();
+        self.oldest.map_or(Duration::ZERO, |at| now.since(at))
+    }
+
     fn on_sent(&mut self, outcome: Result<Sent>, ctx: &mut Ctx<Self>) {
         match outcome {
             Ok(sent) => {
                 self.sent += sent.records as u64;
                 self.last_error = None;
                 self.pauses.reset();
-                gauge!(metrics::OUTBOX_OLDEST).set(sent.oldest.as_secs_f64());
                 self.in_flight = false;
                 if sent.full || self.again {
                     self.send_batch(ctx);
@@ -212,15 +256,7 @@ async fn send_within(args: RelayArgs) -> Result<Sent> {
         append(&args, records).await?;
         args.store.delete_sent(&outbox_ids, &change_ids).await?;
     }
-    let oldest = match args.store.oldest().await? {
-        Some(at) => args.clock.now().since(at),
-        None => Duration::ZERO,
-    };
-    Ok(Sent {
-        records: count,
-        full,
-        oldest,
-    })
+    Ok(Sent { records: count, full })
 }
 
 async fn append(args: &RelayArgs, records: Vec<crate::domain::record::Record>) -> Result<()> {

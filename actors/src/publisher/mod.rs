@@ -6,7 +6,7 @@
 //! - **Blocks on**: nothing; store and log are asked in a task with a deadline.
 //! - **Fails when**: never by itself; a store or log that is away is tried again with growing pauses.
 //! - **Restart**: permanent; starts by reading what is owed.
-//! - **Shutdown**: sends what is owed once more, within its drain deadline.
+//! - **Shutdown**: lets the batch in flight finish, then sends one more, within its drain deadline.
 //! - **Metrics**: `nova_publish_total`, `nova_publish_duration_seconds`, `nova_outbox_oldest_seconds`.
 //!
 //! Rows are read in commit order, appended, and deleted by their ids once the log has them. A crash in between

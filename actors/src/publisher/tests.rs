@@ -23,6 +23,7 @@ use crate::testing::ManualClock;
 struct Owed {
     rows: Mutex<BTreeMap<i64, Record>>,
     delete_failures: AtomicUsize,
+    oldest: Option<Timestamp>,
 }
 
 impl Owed {
@@ -68,7 +69,7 @@ impl PendingChanges for Owed {
     }
 
     async fn oldest(&self) -> Result<Option<Timestamp>> {
-        Ok(None)
+        Ok(self.oldest)
     }
 
     async fn expire_idempotency(&self, _: Timestamp, _: Duration) -> Result<u64> {
@@ -84,6 +85,7 @@ impl PendingChanges for Owed {
 struct Log {
     records: Mutex<Vec<Record>>,
     down: AtomicBool,
+    slow: AtomicBool,
     attempts: AtomicUsize,
 }
 
@@ -97,6 +99,9 @@ impl EventSink for Log {
         self.attempts.fetch_add(1, Ordering::Relaxed);
         if self.down.load(Ordering::Relaxed) {
             return Err(Error::unavailable("log"));
+        }
+        if self.slow.load(Ordering::Relaxed) {
+            sleep(Duration::from_secs(1)).await;
         }
         self.records.lock().unwrap().extend(records);
         Ok(Vec::new())
@@ -201,4 +206,30 @@ async fn an_ordered_stop_sends_what_is_owed() {
     store.commit(4);
     assert!(root.drain(Duration::from_secs(5)).await);
     assert_eq!(log.values(), [1, 2, 3, 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ordered_stop_lets_the_batch_in_flight_finish_and_repeats_nothing() {
+    let (store, log) = (Arc::new(Owed::default()), Arc::new(Log::default()));
+    log.slow.store(true, Ordering::Relaxed);
+    store.commit(4);
+    let (_relay, root) = relay(&store, &log).await;
+    until("appending", || log.attempts.load(Ordering::Relaxed) == 1).await;
+    assert!(root.drain(Duration::from_secs(5)).await);
+    assert_eq!(log.values(), [1, 2, 3, 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_age_of_what_is_owed_is_known_while_the_log_is_away() {
+    let store = Arc::new(Owed {
+        oldest: Some(Timestamp::from_millis(0)),
+        ..Owed::default()
+    });
+    let log = Arc::new(Log::default());
+    log.down.store(true, Ordering::Relaxed);
+    store.commit(1);
+    let (_relay, root) = relay(&store, &log).await;
+    sleep(Duration::from_millis(30_500)).await;
+    let node = root.tree().describe().await.remove(0);
+    assert_eq!(node.snapshot["oldest_s"], 30);
 }

@@ -24,6 +24,8 @@ pub struct Ctx<A: Actor> {
     me: Address<A::Msg>,
     cell: ActorRef<Signal<A::Msg>>,
     tasks: JoinSet<()>,
+    waits: JoinSet<()>,
+    pub(super) admission: Option<Permit>,
     pub(super) children: Children,
 }
 
@@ -41,6 +43,8 @@ impl<A: Actor> Ctx<A> {
             me,
             cell,
             tasks: JoinSet::new(),
+            waits: JoinSet::new(),
+            admission: None,
             children: Children::default(),
         }
     }
@@ -65,23 +69,31 @@ impl<A: Actor> Ctx<A> {
         work: impl Future<Output = T> + Send + 'static,
         to_msg: impl FnOnce(T) -> A::Msg + Send + 'static,
     ) {
-        let cell = self.cell.clone();
         self.reap();
-        self.tasks.spawn(async move {
-            let signal = match AssertUnwindSafe(work).catch_unwind().await {
-                Ok(output) => Signal::User {
-                    msg: to_msg(output),
-                    permit: Permit::Own,
-                },
-                Err(panic) => Signal::TaskPanicked(panic_text(panic.as_ref())),
-            };
-            let _ = cell.send_message(signal);
-        });
+        self.tasks.spawn(reported(self.cell.clone(), work, to_msg));
     }
 
     /// Sends the actor `msg` after `delay`.
     pub fn after(&mut self, delay: Duration, msg: A::Msg) {
-        self.run(sleep(delay), move |()| msg);
+        self.wait(sleep(delay), move |()| msg);
+    }
+
+    /// As [`Ctx::run`], for what does nothing but wait: [`Ctx::finish_tasks`] does not wait for it.
+    pub fn wait<T, F>(&mut self, event: F, to_msg: impl FnOnce(T) -> A::Msg + Send + 'static)
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        self.reap();
+        self.waits.spawn(reported(self.cell.clone(), event, to_msg));
+    }
+
+    /// Keeps the place in the mailbox of the message that is being handled, until what is returned is dropped:
+    /// for work that waits in the actor's own queue, which has no other bound.
+    pub fn hold(&mut self) -> Held {
+        Held {
+            _place: self.admission.take(),
+        }
     }
 
     /// Sends the actor a message every `period`, first after one period. A tick is left out while the one
@@ -90,7 +102,7 @@ impl<A: Actor> Ctx<A> {
         let cell = self.cell.clone();
         let pending = Arc::new(AtomicBool::new(false));
         self.reap();
-        self.tasks.spawn(async move {
+        self.waits.spawn(async move {
             loop {
                 sleep(period).await;
                 if pending.swap(true, Ordering::AcqRel) {
@@ -144,7 +156,7 @@ impl<A: Actor> Ctx<A> {
     }
 
     /// Waits until the actor's tasks are done, for at most `deadline`: for work that must not be cut off by
-    /// an ordered end. Their messages are not handled any more.
+    /// an ordered end. Their messages are not handled any more; timers are not waited for.
     pub async fn finish_tasks(&mut self, deadline: Duration) {
         let _ = timeout(deadline, async {
             while self.tasks.join_next().await.is_some() {}
@@ -177,7 +189,7 @@ impl<A: Actor> Ctx<A> {
         let cell = self.cell.clone();
         tracing::debug!(actor = name, ?delay, "actor will be restarted");
         self.reap();
-        self.tasks.spawn(async move {
+        self.waits.spawn(async move {
             sleep(delay).await;
             let _ = cell.send_message(Signal::StartChild(key));
         });
@@ -186,7 +198,30 @@ impl<A: Actor> Ctx<A> {
 
     fn reap(&mut self) {
         while self.tasks.try_join_next().is_some() {}
+        while self.waits.try_join_next().is_some() {}
     }
+}
+
+/// What [`Ctx::hold`] keeps.
+#[derive(Debug)]
+pub struct Held {
+    _place: Option<Permit>,
+}
+
+/// Tells the actor how `work` ended.
+async fn reported<M: Send + 'static, T>(
+    cell: ActorRef<Signal<M>>,
+    work: impl Future<Output = T>,
+    to_msg: impl FnOnce(T) -> M,
+) {
+    let signal = match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(output) => Signal::User {
+            msg: to_msg(output),
+            permit: Permit::Own,
+        },
+        Err(panic) => Signal::TaskPanicked(panic_text(panic.as_ref())),
+    };
+    let _ = cell.send_message(signal);
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

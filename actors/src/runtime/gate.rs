@@ -1,5 +1,5 @@
 //! Bounded admission: ractor's mailboxes have no bound, so a permit must be held by every message from
-//! outside until its handler has returned.
+//! outside until its handler has returned, or longer when the actor holds on to it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -45,7 +45,6 @@ names! {
     describe_histogram Seconds PIPELINE_FLUSH_DURATION = "nova_pipeline_flush_duration_seconds", "Time to write one batch.";
     describe_counter Count PIPELINE_RETRIES = "nova_pipeline_retries_total", "Batches tried again.";
     describe_counter Count PIPELINE_FENCED = "nova_pipeline_fenced_total", "Batches refused because of a newer owner.";
-    describe_gauge Count DEAD_LETTERS = "nova_dead_letters", "Records put aside.";
     describe_histogram Seconds FEED_DURATION = "nova_feed_duration_seconds", "Time to answer a feed page.";
     describe_counter Count FEED_SERVED = "nova_feed_served_total", "Feed pages, by rung and ranker.";
     describe_histogram Count FEED_CANDIDATES = "nova_feed_candidates", "Candidates of one ranking.";

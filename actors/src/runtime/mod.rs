@@ -22,7 +22,7 @@ pub mod tree;
 
 pub use actor::Actor;
 pub use address::{Address, CallError, DEFAULT_CAPACITY, Reply};
-pub use context::Ctx;
+pub use context::{Ctx, Held};
 pub use group::{Group, GroupSpec, Root};
 pub use pool::Pool;
 pub use restart::{ChildSpec, Policy};

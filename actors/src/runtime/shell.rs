@@ -67,9 +67,11 @@ impl<A: Actor> RactorActor for Shell<A> {
         match signal {
             Signal::User { msg, permit } => {
                 let begun = Instant::now();
+                ctx.admission = Some(permit);
                 let done = actor.handle(msg, ctx).await;
                 took.record(begun.elapsed());
-                drop(permit);
+                // Makes room for the next message, unless the actor holds on to the place.
+                ctx.admission = None;
                 Ok(done?)
             }
             Signal::Snapshot(reply) => {

@@ -12,7 +12,7 @@ use crate::domain::{IdempotencyKey, NewPost, Post, PostId, UserId, WriteContext,
 use crate::error::{Error, Kind, Result};
 use crate::ports::Clock;
 use crate::ports::store::SocialStore;
-use crate::runtime::{Actor, Ctx, Reply};
+use crate::runtime::{Actor, Ctx, Held, Reply};
 
 /// What a worker starts with.
 #[derive(Clone)]
@@ -76,7 +76,8 @@ impl Msg {
     }
 }
 
-type Work = (WriteContext, Write);
+/// The place in the mailbox goes with the write, so that what waits here counts against the mailbox's bound.
+type Work = (WriteContext, Write, Held);
 
 /// See the module's card.
 #[derive(Debug)]
@@ -111,11 +112,11 @@ impl Actor for SocialWorker {
                 match self.queue.add(Job {
                     user,
                     key,
-                    work: (context, write),
+                    work: (context, write, ctx.hold()),
                 }) {
                     Admission::Run(work) => self.run(user, work, ctx),
                     Admission::Queued => {}
-                    Admission::InFlight((_, write)) => write.refuse(Error::new(
+                    Admission::InFlight((_, write, _)) => write.refuse(Error::new(
                         Kind::IdempotencyInFlight,
                         "a request with this idempotency key is still running",
                     )),
@@ -123,8 +124,12 @@ impl Actor for SocialWorker {
             }
             MsgKind::Done(user) => {
                 self.done += 1;
-                if let Some(next) = self.queue.finish(user) {
-                    self.run(user, next, ctx);
+                while let Some(next) = self.queue.finish(user) {
+                    // Whoever went away does not know the outcome; doing nothing is one of the two.
+                    if !next.1.is_abandoned() {
+                        self.run(user, next, ctx);
+                        break;
+                    }
                 }
             }
         }
@@ -141,8 +146,12 @@ impl Actor for SocialWorker {
 }
 
 impl SocialWorker {
-    fn run(&self, user: UserId, (context, write): Work, ctx: &mut Ctx<Self>) {
+    fn run(&self, user: UserId, (context, write, place): Work, ctx: &mut Ctx<Self>) {
         let work = write.perform(self.args.clone(), user, context);
+        let work = async move {
+            work.await;
+            drop(place);
+        };
         ctx.run(work, move |()| Msg(MsgKind::Done(user)));
     }
 }
@@ -171,6 +180,14 @@ impl Write {
                 }
             }
         })
+    }
+
+    fn is_abandoned(&self) -> bool {
+        match self {
+            Self::CreatePost { reply, .. } => reply.is_closed(),
+            Self::DeletePost { reply, .. } => reply.is_closed(),
+            Self::SetLike { reply, .. } | Self::SetFollow { reply, .. } => reply.is_closed(),
+        }
     }
 
     fn refuse(self, error: Error) {

@@ -2,7 +2,7 @@
 //!
 //! - **Owns**: the queue of writes of each user; nothing durable.
 //! - **Accepts**: `Write`.
-//! - **Bound**: mailbox per worker; one write of a user at a time.
+//! - **Bound**: mailbox per worker, in which a write counts until it is done; one write of a user at a time.
 //! - **Blocks on**: nothing; a write runs in a task with a deadline.
 //! - **Fails when**: never by itself; store errors are answered.
 //! - **Restart**: permanent; a caller whose write was lost sees `Unavailable`. Whether it was done is unknown then,

@@ -15,7 +15,7 @@ use crate::domain::{
 };
 use crate::error::{Error, Kind, Result};
 use crate::ports::store::SocialStore;
-use crate::runtime::{Address, Reply};
+use crate::runtime::{Address, CallError, Reply};
 use crate::testing::{ManualClock, spawn_root};
 
 /// Writes take a while; overlapping ones of the same user are noticed.
@@ -165,4 +165,42 @@ async fn a_write_that_hangs_ends_at_its_deadline_and_the_next_one_runs() {
     );
     assert_eq!(*hangs.await.unwrap().unwrap_err().kind(), Kind::Timeout);
     assert!(next.await.unwrap().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn writes_that_wait_count_against_the_mailbox() {
+    let store = Arc::new(SlowStore::default());
+    let (worker, _root) = worker(&store).await;
+    let ana = UserId::new();
+    let mut waiting = vec![post(&worker, ana, None, "hangs")];
+    let mut refused = 0;
+    for _ in 0..3_000 {
+        // Lets the worker take the message out of its mailbox.
+        tokio::task::yield_now().await;
+        let (reply, answer) = Reply::channel();
+        let new = NewPost::parse("x".to_owned(), None).unwrap();
+        let ctx = WriteContext {
+            traceparent: TraceParent::root(),
+            idempotency: None,
+        };
+        match worker.tell(Msg::write(ana, ctx, Write::CreatePost { new, reply })) {
+            Ok(()) => waiting.push(answer),
+            Err(error) => {
+                assert_eq!(error, CallError::Overloaded);
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 1_900, "{refused} of 3,000 refused");
+    drop(waiting);
+    sleep(Duration::from_secs(3)).await;
+    assert_eq!(
+        store.written.lock().unwrap().len(),
+        1,
+        "nobody waits for the others any more"
+    );
+    assert!(
+        post(&worker, ana, None, "next").await.unwrap().is_ok(),
+        "there is room again"
+    );
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::batch::{Applied, claim_all, lag_of, run_batch};
+use super::batch::{Applied, Lag, claim_all, lag_of, run_batch};
 use super::handle::Landed;
 use super::progress::{Doing, Next, Outcome, Partition, Progress};
 use crate::error::{Error, Kind, Result};
@@ -25,7 +25,7 @@ pub(super) const PIPELINE: &str = "cdc";
 pub struct CdcSettings {
     /// Most records in one batch.
     pub batch: u32,
-    /// Longest time for one batch.
+    /// Longest time for one batch, one claim of all partitions, one look at the lag.
     pub deadline: Duration,
     /// How often to look without being woken, and to measure the lag.
     pub poll: Duration,
@@ -79,7 +79,7 @@ enum MsgKind {
     ClaimAgain,
     Appended(watch::Receiver<u64>),
     Poll,
-    Measured(Result<u64>),
+    Measured(Result<Lag>),
     Resume(Partition),
     Done(Partition, Result<Applied>),
 }
@@ -91,6 +91,8 @@ pub struct CdcConsumer {
     progress: Progress,
     claiming: Pauses,
     totals: Outcomes,
+    lag: Lag,
+    measuring: bool,
     last_error: Option<String>,
 }
 
@@ -110,6 +112,8 @@ impl Actor for CdcConsumer {
             progress: Progress::default(),
             claiming,
             totals: Outcomes::default(),
+            lag: Lag::default(),
+            measuring: false,
             last_error: None,
         })
     }
@@ -158,6 +162,7 @@ impl Actor for CdcConsumer {
         json!({
             "partitions": self.progress.places().map(place).collect::<Vec<_>>(),
             "landed": self.totals.landed, "ignored": self.totals.ignored, "dead": self.totals.dead,
+            "lag_records": self.lag.records, "lag_s": self.lag_age().as_secs(),
             "last_error": self.last_error,
         })
     }
@@ -166,7 +171,8 @@ impl Actor for CdcConsumer {
 impl CdcConsumer {
     fn claim(&self, ctx: &mut Ctx<Self>) {
         let args = self.args.clone();
-        ctx.run(claim_all(args), |claims| Msg(MsgKind::Claimed(claims)));
+        let work = within(args.settings.deadline, claim_all(args));
+        ctx.run(work, |claims| Msg(MsgKind::Claimed(claims)));
     }
 
     fn on_claimed(&mut self, claims: Vec<(Partition, Claim)>, ctx: &mut Ctx<Self>) {
@@ -194,7 +200,7 @@ impl CdcConsumer {
             }
             log
         };
-        ctx.run(changed, |log| Msg(MsgKind::Appended(log)));
+        ctx.wait(changed, |log| Msg(MsgKind::Appended(log)));
     }
 
     /// `mark`: where there is nothing to fetch, the watermark moves, so that quiet partitions do not hold it
@@ -205,22 +211,35 @@ impl CdcConsumer {
         }
     }
 
-    fn measure_lag(&self, ctx: &mut Ctx<Self>) {
+    fn measure_lag(&mut self, ctx: &mut Ctx<Self>) {
+        if std::mem::replace(&mut self.measuring, true) {
+            return;
+        }
         let places: Vec<_> = self
             .progress
             .places()
             .map(|(topic, number, place)| (topic, number, place.next))
             .collect();
         let log = Arc::clone(&self.args.log);
-        ctx.run(lag_of(log, places), |lag| Msg(MsgKind::Measured(lag)));
+        let work = within(self.args.settings.deadline, lag_of(log, places));
+        ctx.run(work, |lag| Msg(MsgKind::Measured(lag)));
     }
 
-    fn on_measured(&mut self, lag: Result<u64>) {
+    fn on_measured(&mut self, lag: Result<Lag>) {
+        self.measuring = false;
         match lag {
-            #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-            Ok(lag) => gauge!(metrics::PIPELINE_LAG_RECORDS, "pipeline" => PIPELINE).set(lag as f64),
+            Ok(lag) => self.lag = lag,
+            // What was known before grows older, which is what matters.
             Err(error) => self.last_error = Some(error.to_string()),
         }
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+        gauge!(metrics::PIPELINE_LAG_RECORDS, "pipeline" => PIPELINE).set(self.lag.records as f64);
+        gauge!(metrics::PIPELINE_LAG_SECONDS, "pipeline" => PIPELINE).set(self.lag_age().as_secs_f64());
+    }
+
+    fn lag_age(&self) -> Duration {
+        let now = self.args.clock.now();
+        self.lag.oldest.map_or(Duration::ZERO, |at| now.since(at))
     }
 
     fn fetch(&mut self, partition: Partition, mark: bool, ctx: &mut Ctx<Self>) {
@@ -228,12 +247,9 @@ impl CdcConsumer {
             return;
         };
         let args = self.args.clone();
-        let late = || Error::new(Kind::Timeout, "the batch took too long");
         let work = async move {
             let batch = run_batch(&args, partition, (epoch, next), mark);
-            timeout(args.settings.deadline, batch)
-                .await
-                .unwrap_or_else(|_| Err(late()))
+            within(args.settings.deadline, batch).await
         };
         ctx.run(work, move |outcome| Msg(MsgKind::Done(partition, outcome)));
     }
@@ -266,7 +282,6 @@ impl CdcConsumer {
             more,
             outcomes,
             posts_by,
-            watermark,
             halt,
         } = applied;
         self.totals.landed += outcomes.landed;
@@ -274,10 +289,6 @@ impl CdcConsumer {
         self.totals.dead += outcomes.dead;
         self.last_error = None;
         count(outcomes);
-        let lag = watermark
-            .filter(|_| more)
-            .map_or(Duration::ZERO, |at| self.args.clock.now().since(at));
-        gauge!(metrics::PIPELINE_LAG_SECONDS, "pipeline" => PIPELINE).set(lag.as_secs_f64());
         if !posts_by.is_empty() {
             self.args.landed.posts_by(posts_by);
         }
@@ -294,6 +305,11 @@ impl CdcConsumer {
             None => Outcome::Applied { next, more },
         }
     }
+}
+
+async fn within<T>(deadline: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let late = || Error::new(Kind::Timeout, "the log or the tables took too long");
+    timeout(deadline, work).await.unwrap_or_else(|_| Err(late()))
 }
 
 fn count(outcomes: Outcomes) {

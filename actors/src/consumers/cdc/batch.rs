@@ -12,7 +12,7 @@ use super::progress::Partition;
 use crate::domain::change::CapturedTable;
 use crate::domain::record::StoredRecord;
 use crate::domain::{Timestamp, UserId};
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::ports::analytics::{Batch, Claim, DeadLetter, Outcomes};
 use crate::ports::log::EventSource;
 use crate::runtime::metrics;
@@ -24,19 +24,33 @@ pub(super) struct Applied {
     pub(super) more: bool,
     pub(super) outcomes: Outcomes,
     pub(super) posts_by: Vec<UserId>,
-    pub(super) watermark: Option<Timestamp>,
     pub(super) halt: Option<String>,
 }
 
-/// Records that are in the log and not yet consumed, over all partitions.
-pub(super) async fn lag_of(log: Arc<dyn EventSource>, places: Vec<(&'static str, u16, u64)>) -> Result<u64> {
-    let mut lag = 0;
+/// What is in the log and not yet consumed, over all partitions.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Lag {
+    pub(super) records: u64,
+    /// When the oldest of them was written.
+    pub(super) oldest: Option<Timestamp>,
+}
+
+/// Looks how far the consumer is behind.
+pub(super) async fn lag_of(log: Arc<dyn EventSource>, places: Vec<(&'static str, u16, u64)>) -> Result<Lag> {
+    let mut lag = Lag::default();
     for table in CapturedTable::ALL {
         for bounds in log.bounds(table.topic()).await? {
             let place = places
                 .iter()
                 .find(|(topic, number, _)| (*topic, *number) == (table.topic(), bounds.partition));
-            lag += bounds.end.saturating_sub(place.map_or(0, |(_, _, next)| *next));
+            let next = place.map_or(0, |(_, _, next)| *next);
+            let behind = bounds.end.saturating_sub(next);
+            lag.records += behind;
+            if behind > 0 {
+                let first = log.fetch(table.topic(), bounds.partition, next, 1).await?;
+                let at = first.first().map(|record| record.record.at);
+                lag.oldest = lag.oldest.into_iter().chain(at).min();
+            }
         }
     }
     Ok(lag)
@@ -72,9 +86,9 @@ pub(super) async fn run_batch(
         .await?;
     if records.is_empty() {
         if mark {
-            let (mut batch, ..) = sort_out(table, partition, epoch, from, Vec::new());
-            batch.watermark = asked_at;
-            args.sink.apply(&batch).await?;
+            let mut sorted = sort_out(table, partition, epoch, from, &[], None);
+            sorted.batch.watermark = asked_at;
+            args.sink.apply(&sorted.batch).await?;
         }
         let outcomes = Outcomes::default();
         return Ok(Applied {
@@ -82,16 +96,16 @@ pub(super) async fn run_batch(
             more: false,
             outcomes,
             posts_by: Vec::new(),
-            watermark: None,
             halt: None,
         });
     }
-    let more = records.len() >= args.settings.batch as usize;
-    let (batch, posts_by, halt) = sort_out(table, partition, epoch, from, records);
     let begun = Instant::now();
-    if batch.next > batch.first {
-        args.sink.apply(&batch).await?;
-    }
+    let sorted = apply(args, (table, partition), (epoch, from), &records).await?;
+    let Sorted {
+        batch,
+        posts_by,
+        halt,
+    } = sorted;
     histogram!(metrics::PIPELINE_FLUSH_DURATION, "pipeline" => PIPELINE).record(begun.elapsed());
     #[expect(clippy::cast_precision_loss, reason = "a batch is far below 2^52 rows")]
     histogram!(metrics::PIPELINE_BATCH_ROWS, "pipeline" => PIPELINE).record(batch.rows.len() as f64);
@@ -103,25 +117,62 @@ pub(super) async fn run_batch(
     {
         tracing::debug!(%error, "the group's position could not be stored");
     }
-    let (next, outcomes, watermark) = (batch.next, batch.outcomes, Some(batch.watermark));
     Ok(Applied {
-        next,
-        more,
-        outcomes,
+        next: batch.next,
+        // A fetch may end early, by its bytes: only an empty one is the end.
+        more: true,
+        outcomes: batch.outcomes,
         posts_by,
-        watermark,
         halt,
     })
 }
 
-/// Decides for each record how it ends. A halting record and everything after it stay for later.
+/// Applies as many of `records` as the sink takes at once. One that is refused for good is found by halving and
+/// put aside.
+async fn apply(
+    args: &CdcArgs,
+    (table, partition): Partition,
+    (epoch, from): (u64, u64),
+    records: &[StoredRecord],
+) -> Result<Sorted> {
+    let mut count = records.len();
+    let mut refusal: Option<String> = None;
+    loop {
+        let some = records.get(..count).unwrap_or(records);
+        let sorted = sort_out(table, partition, epoch, from, some, refusal.as_deref());
+        if sorted.batch.next == sorted.batch.first {
+            return Ok(sorted);
+        }
+        match args.sink.apply(&sorted.batch).await {
+            Ok(()) => return Ok(sorted),
+            Err(error) => match error.kind() {
+                Kind::Validation(_) if count > 1 => count /= 2,
+                Kind::Validation(fields) if refusal.is_none() => {
+                    let text = |f: &crate::error::FieldError| format!("{}: {}", f.field, f.expected);
+                    refusal = Some(fields.iter().map(text).collect::<Vec<_>>().join(", "));
+                }
+                _ => return Err(error),
+            },
+        }
+    }
+}
+
+/// A batch, the authors of the posts in it, and why its partition halts after it.
+struct Sorted {
+    batch: Batch,
+    posts_by: Vec<UserId>,
+    halt: Option<String>,
+}
+
+/// Decides for each record how it ends; rows are dead when they were refused. A halting record and everything after it stay for later.
 fn sort_out(
     table: CapturedTable,
     partition: u16,
     epoch: u64,
     first: u64,
-    records: Vec<StoredRecord>,
-) -> (Batch, Vec<UserId>, Option<String>) {
+    records: &[StoredRecord],
+    refusal: Option<&str>,
+) -> Sorted {
     let mut batch = Batch {
         pipeline: PIPELINE,
         topic: table.topic().to_owned(),
@@ -134,9 +185,13 @@ fn sort_out(
         dead: Vec::new(),
         watermark: Timestamp::default(),
     };
-    let mut authors = BTreeSet::new();
+    let (mut authors, mut halt) = (BTreeSet::new(), None);
     for record in records {
-        match decode(table, &record) {
+        let decoded = match (decode(table, record), refusal) {
+            (Decoded::Row(_), Some(why)) => Decoded::Dead(why.to_owned()),
+            (decoded, _) => decoded,
+        };
+        match decoded {
             Decoded::Row(row) => {
                 if table == CapturedTable::Posts && !row.deleted {
                     authors.extend(
@@ -157,14 +212,21 @@ fn sort_out(
                     "record put aside"
                 );
                 batch.outcomes.dead += 1;
-                batch.dead.push(dead_letter(&record, reason));
+                batch.dead.push(dead_letter(record, reason));
             }
-            Decoded::Halt(reason) => return (batch, authors.into_iter().collect(), Some(reason)),
+            Decoded::Halt(reason) => {
+                halt = Some(reason);
+                break;
+            }
         }
         batch.watermark = batch.watermark.max(record.record.at);
         batch.next = record.position.offset + 1;
     }
-    (batch, authors.into_iter().collect(), None)
+    Sorted {
+        batch,
+        posts_by: authors.into_iter().collect(),
+        halt,
+    }
 }
 
 fn dead_letter(record: &StoredRecord, reason: String) -> DeadLetter {

@@ -119,8 +119,9 @@ fn columns(table: CapturedTable, image: &Map<String, Value>) -> Result<Value, St
     for name in counts {
         let count = image
             .get(*name)
-            .and_then(Value::as_u64)
-            .ok_or_else(|| format!("{name}: no count"))?;
+            .and_then(Value::as_i64)
+            .filter(|count| *count >= 0)
+            .ok_or_else(|| format!("{name}: not a count of at most 2^63 - 1"))?;
         row.insert((*name).to_owned(), count.into());
     }
     if timed {
@@ -261,6 +262,21 @@ mod tests {
             let decoded = decode(CapturedTable::Posts, &stored(Some(bad)));
             assert!(matches!(decoded, Decoded::Dead(_)), "{bad}: {decoded:?}");
         }
+    }
+
+    #[test]
+    fn a_count_that_no_table_can_hold_is_dead() {
+        let counters = |likes: u64| {
+            let after = json!({ "post_id": PostId::new(), "likes": likes, "comments": 0 });
+            let value = json!({ "op": "u", "after": after, "source": { "sequence": "[null,\"1\"]" } });
+            decode(CapturedTable::PostCounters, &stored(Some(&value.to_string())))
+        };
+        assert!(matches!(counters(i64::MAX.cast_unsigned()), Decoded::Row(_)));
+        let too_many = counters(i64::MAX.cast_unsigned() + 1);
+        assert!(
+            matches!(&too_many, Decoded::Dead(why) if why.contains("likes")),
+            "{too_many:?}"
+        );
     }
 
     #[test]

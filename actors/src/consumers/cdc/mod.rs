@@ -10,8 +10,8 @@
 //! - **Metrics**: `nova_pipeline_*` with `pipeline="cdc"`.
 //!
 //! Every offset ends as landed, duplicate, dead or ignored. A dependency that is away is asked again with
-//! growing pauses and never dead-letters anything; a record that cannot be understood is put aside and the rest
-//! lands; a truncate halts its partition and says what to do.
+//! growing pauses and never dead-letters anything; a record that cannot be understood, or whose row the tables
+//! refuse for good, is put aside and the rest lands; a truncate halts its partition and says what to do.
 
 mod actor;
 mod batch;

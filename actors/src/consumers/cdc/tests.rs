@@ -1,5 +1,7 @@
 //! The consumer against a log and a sink that fail on demand, under a paused clock.
 
+mod lag;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -16,7 +18,7 @@ use crate::domain::change::{CapturedTable, Change, ChangeOp};
 use crate::domain::record::{Position, Record, StoredRecord};
 use crate::domain::{EventId, PostId, Timestamp, TraceParent, UserId};
 use crate::error::{Error, Kind, Result};
-use crate::ports::analytics::{AnalyticsSink, Batch, Claim};
+use crate::ports::analytics::{AnalyticsSink, Batch, Claim, RowState};
 use crate::ports::log::{EventSource, PartitionBounds};
 use crate::runtime::{ChildSpec, GroupSpec, Root};
 use crate::testing::ManualClock;
@@ -25,6 +27,9 @@ use crate::testing::ManualClock;
 struct Log {
     records: Mutex<BTreeMap<String, Vec<Record>>>,
     appended: watch::Sender<u64>,
+    /// Questions after the bounds hang; how many do right now.
+    hangs: AtomicBool,
+    hanging: AtomicUsize,
 }
 
 impl Log {
@@ -32,6 +37,8 @@ impl Log {
         Arc::new(Self {
             records: Mutex::default(),
             appended: watch::channel(0).0,
+            hangs: AtomicBool::new(false),
+            hanging: AtomicUsize::new(0),
         })
     }
 
@@ -48,11 +55,16 @@ impl Log {
 
 #[async_trait]
 impl EventSource for Log {
-    async fn bounds(&self, _: &str) -> Result<Vec<PartitionBounds>> {
+    async fn bounds(&self, topic: &str) -> Result<Vec<PartitionBounds>> {
+        if self.hangs.load(Ordering::Relaxed) {
+            let _counted = Hanging::new(&self.hanging);
+            std::future::pending::<()>().await;
+        }
+        let records = self.records.lock().unwrap();
         Ok(vec![PartitionBounds {
             partition: 0,
             earliest: 0,
-            end: 0,
+            end: records.get(topic).map_or(0, Vec::len) as u64,
         }])
     }
 
@@ -70,7 +82,8 @@ impl EventSource for Log {
             .iter()
             .enumerate()
             .skip(usize::try_from(from).unwrap())
-            .take(max as usize)
+            // Fewer than asked for, as a log does that bounds an answer's bytes.
+            .take((max as usize).min(7))
             .map(stored)
             .collect())
     }
@@ -92,6 +105,21 @@ impl EventSource for Log {
     }
 }
 
+struct Hanging<'a>(&'a AtomicUsize);
+
+impl<'a> Hanging<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Hanging<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Keeps the ledger's rules in memory.
 #[derive(Default)]
 struct Sink {
@@ -100,6 +128,8 @@ struct Sink {
     down: AtomicBool,
     attempts: AtomicUsize,
     claims: AtomicU64,
+    /// An author whose posts are refused.
+    refused: Mutex<Option<UserId>>,
 }
 
 #[async_trait]
@@ -119,6 +149,11 @@ impl AnalyticsSink for Sink {
         self.attempts.fetch_add(1, Ordering::Relaxed);
         if self.down.load(Ordering::Relaxed) {
             return Err(Error::unavailable("analytics"));
+        }
+        let refused = self.refused.lock().unwrap().map(|author| json!(author));
+        let bad = |row: &RowState| refused.as_ref() == Some(&row.row["author_id"]);
+        if let Some(index) = batch.rows.iter().position(bad) {
+            return Err(Error::field(format!("rows[{index}].author_id"), "another author"));
         }
         let mut ledger = self.ledger.lock().unwrap();
         let place = ledger.get_mut(&batch.topic).unwrap();
@@ -343,4 +378,21 @@ async fn a_truncate_halts_its_partition_only() {
         snapshot.contains("Halted") && snapshot.contains("truncated"),
         "{snapshot}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_the_sink_refuses_for_good_is_put_aside_and_the_rest_lands() {
+    let world = world().await;
+    let refused = UserId::new();
+    *world.sink.refused.lock().unwrap() = Some(refused);
+    for n in 0..25 {
+        let author = if n == 7 { refused } else { UserId::new() };
+        world.log.append(post(author, n));
+    }
+    until("landed", || world.sink.landed() == 24).await;
+    let batches = world.sink.batches.lock().unwrap();
+    let dead: Vec<_> = batches.iter().flat_map(|b| &b.dead).collect();
+    assert_eq!((dead.len(), dead[0].offset), (1, 7));
+    assert!(dead[0].reason.contains("author_id"), "{}", dead[0].reason);
+    assert!(batches.windows(2).all(|w| w[0].next == w[1].first));
 }

@@ -15,6 +15,10 @@ use crate::feed::state::{RankerState, Verdict};
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 const SECOND: Duration = Duration::from_secs(1);
+const USUAL: Want = Want {
+    ranker: Ranker::V1,
+    preference: Preference::Auto,
+};
 
 fn snapshot(at: Timestamp, rung: Rung) -> Arc<Snapshot> {
     let degraded = match rung {
@@ -40,7 +44,7 @@ fn state() -> (RankerState<u32>, UserId) {
 
 /// Builds and stores the default ranking, as the actor does.
 fn publish(state: &mut RankerState<u32>, reader: UserId, at: Timestamp, rung: Rung, jitter: f64) -> Pointer {
-    let flight = state.join(reader, Want::DEFAULT, 0).unwrap();
+    let flight = state.join(reader, USUAL, 0).unwrap();
     let publication = state.built(flight, snapshot(at, rung), at, jitter).unwrap();
     assert_eq!(state.published(flight).unwrap().waiters, [0]);
     publication.pointer.unwrap()
@@ -120,10 +124,10 @@ fn rankings_of_different_kinds_do_not_share_a_build() {
         ranker: Ranker::Chrono,
         preference: Preference::Auto,
     };
-    assert!(state.join(reader, Want::DEFAULT, 1).is_some());
+    assert!(state.join(reader, USUAL, 1).is_some());
     assert!(state.join(reader, other, 2).is_some());
-    assert!(state.join(UserId::new(), Want::DEFAULT, 3).is_some());
-    assert!(state.join(reader, Want::DEFAULT, 4).is_none());
+    assert!(state.join(UserId::new(), USUAL, 3).is_some());
+    assert!(state.join(reader, USUAL, 4).is_none());
 }
 
 #[test]
@@ -144,7 +148,7 @@ fn only_the_default_ranking_becomes_the_current_one() {
 #[test]
 fn a_build_from_before_a_mark_serves_its_waiters_and_nobody_else() {
     let (mut state, reader) = state();
-    let flight = state.join(reader, Want::DEFAULT, 1).unwrap();
+    let flight = state.join(reader, USUAL, 1).unwrap();
     state.mark(reader, NOW);
     let publication = state.built(flight, snapshot(NOW, Rung::Fresh), NOW, 0.0).unwrap();
     assert_eq!(publication.pointer, None);
@@ -156,7 +160,7 @@ fn a_build_from_before_a_mark_serves_its_waiters_and_nobody_else() {
 #[test]
 fn a_mark_while_a_build_is_stored_takes_the_pointer_back() {
     let (mut state, reader) = state();
-    let flight = state.join(reader, Want::DEFAULT, 1).unwrap();
+    let flight = state.join(reader, USUAL, 1).unwrap();
     let publication = state.built(flight, snapshot(NOW, Rung::Fresh), NOW, 0.0).unwrap();
     assert!(publication.pointer.is_some());
     state.mark(reader, NOW);
@@ -182,7 +186,7 @@ fn one_refresh_at_a_time_and_a_rest_after_one_in_vain() {
 fn a_refresh_in_vain_still_answers_those_who_joined_it() {
     let (mut state, reader) = state();
     let flight = state.refresh(reader, NOW).unwrap();
-    assert_eq!(state.join(reader, Want::DEFAULT, 7), None);
+    assert_eq!(state.join(reader, USUAL, 7), None);
     let publication = state.built(flight, snapshot(NOW, Rung::Store), NOW, 0.0).unwrap();
     assert_eq!(publication.pointer, None);
     assert_eq!(state.published(flight).unwrap().waiters, [7]);
@@ -199,4 +203,35 @@ fn requests_beyond_the_bound_are_not_admitted() {
     assert!(!state.admit());
     state.release();
     assert!(state.admit());
+}
+
+#[test]
+fn in_the_rollout_the_chronological_ranking_is_the_one_that_is_kept() {
+    let settings = FeedSettings {
+        chrono_percent: 100,
+        ..FeedSettings::default()
+    };
+    let (mut state, reader) = (RankerState::<u8>::new(settings), UserId::new());
+    let chrono = Want {
+        ranker: Ranker::Chrono,
+        ..USUAL
+    };
+    for (want, kept) in [(USUAL, false), (chrono, true)] {
+        let flight = state.join(reader, want, 1).unwrap();
+        let publication = state.built(flight, snapshot(NOW, Rung::Fresh), NOW, 0.0).unwrap();
+        assert_eq!(publication.pointer.is_some(), kept);
+        state.published(flight).unwrap();
+    }
+    let current = state.known_current(reader).unwrap();
+    let (verdict, _) = state.judge(reader, Found::Current(current), NOW);
+    assert!(matches!(verdict, Verdict::Serve(_)));
+    // A ranking from before the reader got into the rollout.
+    let made = snapshot(NOW, Rung::Fresh);
+    let pointer = Pointer::to(&made.origin, Ranker::V1, NOW.plus(SECOND));
+    let before = Current {
+        pointer,
+        snapshot: made,
+    };
+    let (verdict, _) = state.judge(reader, Found::Current(before), NOW);
+    assert!(matches!(verdict, Verdict::Build));
 }
