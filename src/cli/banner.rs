@@ -10,6 +10,8 @@ pub(super) struct Banner<'a> {
     pub(super) internal: SocketAddr,
     pub(super) data_dir: &'a Path,
     pub(super) version: &'a str,
+    /// How the program was called, so that the commands shown can be pasted.
+    pub(super) program: &'a Path,
 }
 
 impl Banner<'_> {
@@ -26,7 +28,7 @@ impl Banner<'_> {
             version,
             ..
         } = self;
-        let data = quoted(self.data_dir);
+        let (data, program) = (quoted(self.data_dir), quoted(self.program));
         format!(
             "\n  {bold}Nova {version}{off} is ready\n\n\
              \x20 Page       {link}http://{http}/{off}\n\
@@ -34,7 +36,7 @@ impl Banner<'_> {
              \x20 Metrics    {link}http://{internal}/metrics{off}\n\
              \x20 Data       {data}\n\n\
              \x20 {dim}Next, in another terminal:{off}\n\
-             \x20   TOKEN=$(nova token --user ana --data-dir {data})\n\
+             \x20   TOKEN=$({program} token --user ana --data-dir {data})\n\
              \x20   curl http://{http}/api/v1/streams\n\
              \x20   curl -H \"Authorization: Bearer $TOKEN\" http://{http}/api/v1/feed\n\n\
              \x20 {dim}Ctrl-C stops it.{off}\n"
@@ -64,6 +66,7 @@ mod tests {
             internal: ([127, 0, 0, 1], 9090).into(),
             data_dir: Path::new("./nova-data"),
             version: "1.2.3",
+            program: Path::new("target/release/nova"),
         };
         let plain = banner.text(false);
         for part in [

@@ -66,11 +66,15 @@ impl Announce {
             ports::write(path, http, internal)?;
         }
         if output::on_terminal() {
+            let program = std::env::args_os()
+                .next()
+                .map_or_else(|| PathBuf::from("nova"), PathBuf::from);
             let banner = Banner {
                 http,
                 internal,
                 data_dir: data.path(),
                 version: VERSION,
+                program: &program,
             };
             output::print(&banner.text(colours(&std::io::stdout())))?;
         }

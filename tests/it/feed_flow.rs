@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use crate::harness::{Home, Launch, Person, TestApp, eventually};
 
 /// From the answer to a write until it can be seen.
-const VISIBLE: Duration = Duration::from_secs(5);
+pub(crate) const VISIBLE: Duration = Duration::from_secs(5);
 
-fn items(page: &Value) -> &Vec<Value> {
+pub(crate) fn items(page: &Value) -> &Vec<Value> {
     page["items"].as_array().expect("items")
 }
 

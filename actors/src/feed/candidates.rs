@@ -1,5 +1,6 @@
 //! Gathers candidates from the sources, all at once, each with its own deadline and breaker.
 
+use std::collections::HashSet;
 use std::collections::btree_map::{BTreeMap, Entry as Slot};
 use std::sync::Arc;
 use std::time::Duration;
@@ -187,7 +188,11 @@ impl Analytics {
                 .source
                 .trending(now.minus(TRENDING_WIDE_WINDOW), PER_SOURCE)
                 .await?;
-            list.extend(wide);
+            let known: HashSet<PostId> = list.iter().map(|candidate| candidate.post_id).collect();
+            list.extend(
+                wide.into_iter()
+                    .filter(|candidate| !known.contains(&candidate.post_id)),
+            );
         }
         Ok(list)
     }

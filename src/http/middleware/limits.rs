@@ -43,11 +43,13 @@ pub(in crate::http) async fn body(State(state): State<EdgeState>, request: Reque
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > limit)) {
-        discard(request.into_body()).await;
+        // Who asked before sending is told before sending.
+        if !request.headers().contains_key(header::EXPECT) {
+            discard(request.into_body()).await;
+        }
         return too_large(limit).into_response();
     }
-    let (parts, body) = request.into_parts();
-    let mut body = body;
+    let (parts, mut body) = request.into_parts();
     match timeout(
         state.settings.body_deadline,
         Limited::new(&mut body, limit).collect(),
