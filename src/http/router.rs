@@ -11,7 +11,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use super::middleware::{body, deadline, finish, identify, in_flight, measure};
+use super::middleware::{body, deadline, finish, identify, in_flight, measure, plain_is_acceptable};
 use super::openapi::{api, complete};
 use super::problem::Problem;
 use super::state::{EdgeSettings, EdgeState};
@@ -50,6 +50,7 @@ pub fn public_router(state: &EdgeState, more: Router) -> Result<Router> {
             .layer(from_fn(identify))
             .layer(from_fn(measure))
             .option_layer(cors(settings))
+            .layer(from_fn(plain_is_acceptable))
             .layer(compression())
             .layer(from_fn(finish)),
     );

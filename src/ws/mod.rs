@@ -4,6 +4,7 @@
 //! side adds what concerns one connection only: hello, answers, heartbeats, expiry, the close code.
 
 mod entry;
+mod escapes;
 mod handshake;
 mod limits;
 mod protocol;

@@ -3,6 +3,8 @@
 use nova_actors::streams::CloseReason;
 use serde_json::{Map, Number, Value};
 
+use super::escapes::half_characters_as_nul;
+
 /// Longest client frame in bytes.
 pub(super) const MAX_CLIENT_FRAME: usize = 4_096;
 /// Longest key of a chat message, in characters.
@@ -101,7 +103,10 @@ pub(super) enum Malformed {
 
 /// Reads one client frame. Unknown fields are ignored.
 pub(super) fn parse(text: &str) -> Result<ClientFrame, Malformed> {
-    let Ok(Value::Object(mut object)) = serde_json::from_str(text) else {
+    // Half a character is valid JSON and what a browser makes of a text cut inside an emoji.
+    let parsed = serde_json::from_str(text)
+        .or_else(|error| half_characters_as_nul(text).map_or(Err(error), |text| serde_json::from_str(&text)));
+    let Ok(Value::Object(mut object)) = parsed else {
         return Err(Malformed::NotAnObject);
     };
     let id = match object.remove("id") {
@@ -243,6 +248,8 @@ mod tests {
             (r#"{"op":"chat","id":1}"#, "x"),
             (r#"{"op":"chat","x":["a"]}"#, "x"),
             (r#"{"op":"chat","x":"a\u0000b"}"#, "x"),
+            (r#"{"op":"chat","x":"a\ud83d"}"#, "x"),
+            (r#"{"op":"chat","x":"a","key":"\uDE00"}"#, "key"),
             (r#"{"op":"chat","x":"a","key":5}"#, "key"),
             (r#"{"op":"chat","x":"a","key":""}"#, "key"),
             (r#"{"op":"beat","vis":"yes"}"#, "vis"),

@@ -192,6 +192,27 @@ const EXERCISED: [&str; 21] = [
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_should_not_happen_is_counted_from_zero_on() {
+    let home = Home::new();
+    let nova = Nova::start(&home, &Launch::empty()).await;
+    let samples = nova.metrics().await;
+    let zero: Vec<_> = samples.series().filter(|(_, value)| *value == 0.0).collect();
+    for series in [
+        r#"nova_actor_restarts_total{kind="consumer"}"#,
+        r#"nova_actor_restarts_total{kind="directory"}"#,
+        r#"nova_actor_rejected_total{kind="directory"}"#,
+        r#"nova_pipeline_retries_total{pipeline="cdc"}"#,
+        r#"nova_pipeline_fenced_total{pipeline="cdc"}"#,
+    ] {
+        assert!(
+            zero.iter().any(|(known, _)| *known == series),
+            "{series} is missing"
+        );
+    }
+    nova.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn metrics_have_the_names_of_the_contract_and_move() {
     let home = Home::new();
     let nova = Nova::start(&home, &Launch::empty()).await;

@@ -107,6 +107,10 @@ impl<M: Send + 'static> Address<M> {
     /// A place for an actor of `kind` that is still to be started; `capacity` bounds its mailbox.
     #[must_use]
     pub fn vacant(kind: &'static str, name: impl Into<String>, capacity: usize) -> Self {
+        // There from the start: an increase from nothing at all is one that no query over time sees.
+        for name in [metrics::ACTOR_RESTARTS, metrics::ACTOR_REJECTED] {
+            kind_counter(name, kind).increment(0);
+        }
         Self(Arc::new(Seat {
             kind,
             name: name.into(),

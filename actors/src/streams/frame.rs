@@ -76,7 +76,7 @@ pub struct Missed {
 /// The room as a newcomer is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RoomView {
-    /// `live`.
+    /// `live`, or `ended` for a viewer who comes back for the last events.
     pub state: &'static str,
     /// The live stream's title.
     pub title: String,
@@ -144,7 +144,7 @@ pub struct Welcome {
 /// Body of `state`; what it shows is the latest, not a history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StateBody {
-    /// Grows with every state frame of the room's actor.
+    /// Grows with every state frame of the room on this node, over restarts of its actor.
     pub rev: u64,
     /// Connected viewers.
     pub viewers: u64,

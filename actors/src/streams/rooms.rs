@@ -23,6 +23,7 @@ pub(super) struct RoomMemory(Mutex<Remembered>);
 struct Remembered {
     totals: Option<ViewerTotals>,
     told: Option<RoomInfo>,
+    rev: u64,
 }
 
 impl RoomMemory {
@@ -33,6 +34,15 @@ impl RoomMemory {
 
     pub(super) fn set_totals(&self, totals: ViewerTotals) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).totals = Some(totals);
+    }
+
+    /// Number of the newest state frame.
+    pub(super) fn rev(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).rev
+    }
+
+    pub(super) fn set_rev(&self, rev: u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).rev = rev;
     }
 
     /// Title and category that viewers were told last.

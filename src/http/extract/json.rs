@@ -29,6 +29,10 @@ where
             let detail = "the body must be sent as application/json";
             return Err(Problem::new(Code::UnsupportedMediaType, detail));
         }
+        if is_encoded(request.headers()) {
+            let detail = "the body must be sent without a content encoding";
+            return Err(Problem::new(Code::UnsupportedMediaType, detail));
+        }
         // The middleware has read the body already, within the limits of size and time.
         let bytes = Bytes::from_request(request, state)
             .await
@@ -49,6 +53,14 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind.is_some_and(|kind| {
         kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
     })
+}
+
+/// Whether the bytes are not the text itself: they would be called malformed, which they are not.
+fn is_encoded(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::CONTENT_ENCODING)
+        .iter()
+        .any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 fn malformed(detail: impl Into<String>) -> Problem {

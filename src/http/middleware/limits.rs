@@ -17,6 +17,8 @@ use crate::http::state::EdgeState;
 const DISCARD_BYTES: usize = 16 * 1024 * 1024;
 /// For how long that is done.
 const DISCARD_FOR: Duration = Duration::from_secs(5);
+/// A client that sends nothing for this long is waiting for the answer.
+const DISCARD_QUIET: Duration = Duration::from_millis(500);
 
 /// Refuses at once what is beyond the number of requests in work.
 pub(in crate::http) async fn in_flight(
@@ -43,7 +45,7 @@ pub(in crate::http) async fn body(State(state): State<EdgeState>, request: Reque
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > limit)) {
-        // Who asked before sending is told before sending.
+        // Who asks before sending is told now; reading would invite the body.
         if !request.headers().contains_key(header::EXPECT) {
             discard(request.into_body()).await;
         }
@@ -76,7 +78,7 @@ pub(in crate::http) async fn body(State(state): State<EdgeState>, request: Reque
 async fn discard(body: Body) {
     let rest = async {
         let mut body = Limited::new(body, DISCARD_BYTES);
-        while let Some(Ok(_)) = body.frame().await {}
+        while let Ok(Some(Ok(_))) = timeout(DISCARD_QUIET, body.frame()).await {}
     };
     // A client that is still sending after this has to live with the reset.
     let _ = timeout(DISCARD_FOR, rest).await;

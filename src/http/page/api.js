@@ -104,6 +104,7 @@ export const api = {
   heartbeat: (stream) => call("POST", `/streams/${id(stream)}/heartbeat`),
   chat: (stream, params) => call("GET", `/streams/${id(stream)}/chat${query(params)}`),
   feed: (params) => call("GET", `/feed${query(params)}`),
+  explain: (post) => call("GET", `/feed/explain${query({ post_id: post })}`),
   post: (body, key) => call("POST", "/posts", { body, key }),
   like: (post, on) => call(on ? "PUT" : "DELETE", `/posts/${id(post)}/like`),
   follow: (user, on) => call(on ? "PUT" : "DELETE", `/users/${id(user)}/follow`),

@@ -8,7 +8,8 @@ import { CATEGORIES, live } from "./live.js";
 import { room } from "./room.js";
 
 const goLive = { open: needsSession };
-const signIn = { open: () => () => {} };
+const signIn = { open: showReason };
+const REASONS = [["#/feed", "to see your feed"], ["#/go-live", "to go live"], ["#/s/", "to chat in the room"]];
 const missing = { open: () => () => {} };
 
 const ROUTES = [
@@ -47,6 +48,14 @@ function decode(part) {
   }
 }
 
+const nextRoute = () => new URLSearchParams(location.hash.split("?")[1]).get("next");
+
+/** Someone who was sent here wanted something else: say what. */
+function showReason() {
+  const [, words] = REASONS.find(([route]) => nextRoute()?.startsWith(route)) ?? [];
+  $("[data-sign-in-reason]").textContent = words ? `Choose a name ${words}.` : "";
+}
+
 function needsSession() {
   if (!session.current) location.replace(`#/sign-in?next=${encodeURIComponent(location.hash)}`);
 }
@@ -69,7 +78,7 @@ submitOnce($("[data-sign-in-form]"), async ({ username }) => {
     }
     throw problem;
   }
-  const next = new URLSearchParams(location.hash.split("?")[1]).get("next");
+  const next = nextRoute();
   location.hash = next?.startsWith("#/") ? next : "#/";
 });
 

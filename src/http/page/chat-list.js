@@ -24,6 +24,7 @@ export class ChatList {
     this.#muted.clear();
     this.#jump.hidden = true;
     this.#empty.hidden = false;
+    say(this.#empty, "Loading the chat…");
   }
 
   /** The lowest sequence number shown, or null. */
@@ -47,6 +48,7 @@ export class ChatList {
     const height = this.#list.scrollHeight;
     this.#list.setAttribute("aria-live", "off");
     messages.forEach((message) => this.#insert(message));
+    say(this.#empty, "No messages yet.");
     if (follow) this.#toEnd();
     else this.#list.scrollTop += this.#list.scrollHeight - height;
     requestAnimationFrame(() => this.#list.setAttribute("aria-live", "polite"));

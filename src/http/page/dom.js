@@ -19,10 +19,11 @@ export function say(node, text) {
 
 /** Colours for a name: always the same ones for the same name. */
 export function paint(node, name) {
-  let hash = 0;
-  for (const letter of name) hash = (hash * 31 + letter.codePointAt(0)) >>> 0;
+  let hash = 0x811c9dc5;
+  for (const letter of name) hash = Math.imul(hash ^ letter.codePointAt(0), 0x01000193);
+  hash = (hash ^ (hash >>> 15)) >>> 0; // names that differ only a little get different colours
   node.classList.remove(...[...node.classList].filter((c) => c.startsWith("hue-")));
-  node.classList.add(`hue-${hash % 8}`);
+  node.classList.add(`hue-${hash % 12}`);
 }
 
 export function avatar(node, name) {

@@ -1,17 +1,29 @@
-// The feed of the signed-in person: ranked posts with the reasons, likes, follows, and writing a post.
+// The feed of the signed-in person: posts ranked or newest first, likes, follows, and writing a post.
 
 import { api, newKey, session } from "./api.js";
-import { $, ago, avatar, copy, counted, element, number, once, say, showProblem, toast } from "./dom.js";
+import { $, ago, avatar, copy, counted, number, once, say, showProblem, toast } from "./dom.js";
 import { followButton, learn } from "./follows.js";
 import { submitOnce } from "./form.js";
+import { why } from "./why.js";
 
 const PER_PAGE = 20;
-const SOURCES = { followees: "You follow", trending: "Trending", affinity: "You interact", recent: "Recent" };
+const NEWEST = "chrono";
+const UNRANKED = "newest posts of everyone, latest first.";
+/** What the rung of the answer means for the reader; the best one needs no words. */
+const RUNGS = {
+  stale: "This order is a little old; a new one is being made.",
+  partial: "Only part of the data could be read, so some posts may be missing.",
+  store: "The analytics are away; the figures are older ones.",
+  chrono: `They could not be ranked: these are the ${UNRANKED}`,
+  trending: "Nothing could be ranked for you: this is what many people like.",
+  empty: "No posts could be found right now.",
+};
 
 const list = $("[data-feed]");
 const own = $("[data-own-posts]");
 const more = $("[data-feed-next]");
 let cursor = null;
+let algo = null; // what orders the feed: null is the ranker that the server chose for this person
 let round = 0; // an answer that belongs to an older load is dropped
 
 session.addEventListener("change", () => {
@@ -23,7 +35,7 @@ async function load(next = null) {
   const mine = ++round;
   list.setAttribute("aria-busy", "true");
   try {
-    const page = await api.feed({ limit: PER_PAGE, cursor: next });
+    const page = await api.feed({ limit: PER_PAGE, cursor: next, algo });
     if (mine !== round) return;
     if (!next) list.replaceChildren();
     render(page);
@@ -48,6 +60,8 @@ function render(page) {
   $("[data-feed-facts]").hidden = false;
   say($("[data-feed-ranker]"), page.ranker);
   say($("[data-feed-rung]"), page.rung);
+  const ranked = `Ranked for you by freshness, likes and your ties. ${RUNGS[page.rung] ?? ""}`;
+  say($("[data-feed-words]"), algo === NEWEST ? `The ${UNRANKED}` : ranked);
   const facts = [
     page.relaxed.length && `relaxed: ${page.relaxed.join(", ")}`,
     page.degraded.length && `degraded: ${page.degraded.join(", ")}`,
@@ -75,31 +89,8 @@ function item(post) {
   like($(".like", node), post);
   const counts = [post.comments && counted(post.comments, "comment"), post.shares && counted(post.shares, "share")];
   say($(".post-counts", node), counts.filter(Boolean).join(" · "));
-  why(node, post);
+  why(node, post, algo !== NEWEST);
   return node;
-}
-
-/** Score and sources; a post just written has neither, because nothing ranked it. */
-function why(node, { score, source = [], reasons = [], kind, stream_id }) {
-  const shown = $(".score", node);
-  shown.hidden = typeof score !== "number";
-  if (!shown.hidden) {
-    shown.dataset.score = score;
-    say(shown, `score ${score.toFixed(3)}`);
-  }
-  const tags = $(".sources", node);
-  for (const name of source) {
-    const tag = element("span", SOURCES[name] ?? name, "tag");
-    tag.dataset.testid = "feed-source";
-    tag.dataset.source = name;
-    tags.append(tag);
-  }
-  tags.title = reasons.join(", ");
-  if (kind === "live" && stream_id) {
-    const link = element("a", "Watch live");
-    link.href = `#/s/${encodeURIComponent(stream_id)}`;
-    tags.append(link);
-  }
 }
 
 function like(button, post) {
@@ -135,6 +126,13 @@ submitOnce($("[data-post-form]"), async (body, key) => {
   toast("Posted. People who follow you will find it in their feeds.");
 }, newKey);
 
+for (const choice of document.querySelectorAll("[data-feed-order] input")) {
+  choice.addEventListener("change", () => {
+    algo = choice.value || null;
+    cursor = null;
+    load();
+  });
+}
 more.addEventListener("click", () => once(more, () => load(cursor)));
 $("[data-feed-refresh]").addEventListener("click", (e) => once(e.currentTarget, () => load()));
 

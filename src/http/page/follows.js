@@ -1,15 +1,35 @@
-// Whom the signed-in person follows, as far as this tab knows: what the feed's answers say and what was clicked here.
+// Whom the signed-in person follows, as far as this browser knows: what the feed's answers say and what was clicked here.
 
 import { api, session } from "./api.js";
 import { once, say, toast } from "./dom.js";
 
-const known = new Map(); // user id -> following
+/** So many are remembered for one person; the oldest go first. */
+const KEPT = 500;
 
-session.addEventListener("change", () => known.clear());
+const place = () => session.current && `nova.follows.${session.current.id}`;
+
+let known = restore(); // user id -> following
+
+session.addEventListener("change", () => (known = restore()));
+
+function restore() {
+  try {
+    return new Map(JSON.parse(localStorage.getItem(place()) ?? "[]"));
+  } catch {
+    return new Map(); // not what this page writes: as if nothing had been remembered
+  }
+}
+
+function remember(userId, on) {
+  known.delete(userId);
+  known.set(userId, on);
+  while (known.size > KEPT) known.delete(known.keys().next().value);
+  if (place()) localStorage.setItem(place(), JSON.stringify([...known]));
+}
 
 /** The feed proposed a post because its author is followed. */
 export function learn(userId) {
-  if (!known.has(userId)) known.set(userId, true);
+  if (!known.has(userId)) remember(userId, true);
 }
 
 /** Makes a button follow and unfollow a person; hidden for oneself and for people who are not signed in. */
@@ -26,7 +46,7 @@ export function followButton(button, { id, username }) {
       } catch (problem) {
         return toast(problem.lines().join(" "));
       }
-      known.set(id, on);
+      remember(id, on);
       toast(on ? `You follow ${username}` : `You no longer follow ${username}`);
       for (const other of document.querySelectorAll(`[data-user="${CSS.escape(id)}"]`)) show(other, username);
     });

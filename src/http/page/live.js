@@ -1,7 +1,7 @@
 // Who is live: a list that keeps itself right without a reload.
 
 import { api } from "./api.js";
-import { $, age, avatar, copy, counted, element, paint, repeat, say, showProblem } from "./dom.js";
+import { $, ago, avatar, copy, counted, element, paint, repeat, say, showProblem } from "./dom.js";
 
 export const CATEGORIES = [
   "gaming", "music", "talk", "sports", "education", "technology", "art", "lifestyle", "other",
@@ -81,7 +81,7 @@ function newCard(stream) {
 
 function update(card, stream) {
   const { username } = stream.creator;
-  paint($(".cover", card), stream.category + username);
+  paint($(".cover", card), stream.title);
   say($(".cover-letter", card), [...username][0] ?? "");
   const viewers = $(".watching", card);
   say(viewers, counted(stream.current_viewers, "viewer"));
@@ -90,7 +90,7 @@ function update(card, stream) {
   say($(".stream-title", card), stream.title);
   say($(".stream-by", card), username);
   say($(".tag", card), stream.category);
-  say($(".stream-age", card), `for ${age(stream.started_at)}`);
+  say($(".stream-age", card), ago(stream.started_at));
 }
 
 export const live = { open: () => repeat(EVERY, refresh) };

@@ -55,6 +55,7 @@ const ASSETS: &[Asset] = assets![
     SCRIPT "live.js",
     SCRIPT "nova-client.js",
     SCRIPT "room.js",
+    SCRIPT "why.js",
     IMAGE "icon.svg",
 ];
 

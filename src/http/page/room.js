@@ -150,7 +150,7 @@ function showStream(mine) {
   say($("[data-title]", view), stream.title);
   say($("[data-creator]", view), creator.username);
   avatar($("[data-avatar]", view), creator.username);
-  paint($("[data-cover]", view), stream.category + creator.username);
+  paint($("[data-cover]", view), stream.title);
   say($("[data-cover-letter]", view), [...creator.username][0] ?? "");
   say($("[data-category]", view), stream.category);
   say($("[data-description]", view), stream.description ?? "");
@@ -194,6 +194,7 @@ function setStatus(state) {
   node.dataset.state = state ?? "unknown";
   say(node, { live: "Live", ended: "Ended" }[state] ?? "…");
   $("[data-cover]", view).dataset.state = state ?? "unknown";
+  if (state === "live") say($("[data-screen-note]", view), "No video yet: this room is its chat.");
   const before = open?.live;
   if (open) open.live = state;
   if (state !== "ended" || before === "ended") return;
@@ -220,7 +221,7 @@ function showConnection(mine, { state, delay, attempt, why }) {
   $("[data-reconnect]", view).hidden = state !== "waiting";
   if (state === "open") connection(state, "Connected");
   else if (state === "connecting") connection(state, attempt ? "Reconnecting…" : "Connecting…");
-  else if (state === "waiting") connection(state, `Connection lost, next try in ${Math.ceil(delay / 1000)} s`);
+  else if (state === "waiting") connection(state, delay < 1_000 ? "Reconnecting…" : `Reconnecting in ${Math.ceil(delay / 1000)} s`);
   else {
     connection(state, STOPS[why] ?? `Not connected (${why})`);
     if (why === "ended") setStatus("ended");

@@ -36,25 +36,31 @@ pub(super) struct StartStream {
 /// What to change; absent fields stay as they are.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct PatchStream {
+    #[serde(default, deserialize_with = "present")]
     #[schema(
+        nullable = false,
         min_length = 1,
         max_length = 140,
         pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
     )]
     title: Option<String>,
     /// One of the configured categories.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
     category: Option<String>,
-    #[schema(max_length = 2000, pattern = r"^[^\u0000]*$")]
-    description: Option<String>,
+    /// `null` empties it.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, max_length = 2000, pattern = r"^[^\u0000]*$")]
+    description: Option<Option<String>>,
     /// An http or https URL; `null` removes the picture.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>, max_length = 2048, pattern = r"^https?://[A-Za-z0-9][!-~]*$")]
     thumbnail_url: Option<Option<String>>,
 }
 
-/// Tells `null` from an absent field.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
+/// Tells `null` from an absent field: what is there is read as `T`, which may or may not know `null`.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 /// A page of running live streams.
@@ -169,7 +175,7 @@ pub(super) async fn patch(
 ) -> Result<Json<StreamBody>, Problem> {
     let patch = StreamPatch {
         title: body.value.title,
-        description: body.value.description,
+        description: body.value.description.map(Option::unwrap_or_default),
         category: body.value.category,
         thumbnail_url: body.value.thumbnail_url,
     };

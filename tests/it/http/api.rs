@@ -11,6 +11,27 @@ fn stream() -> Value {
 }
 
 #[tokio::test]
+async fn null_empties_what_may_be_empty_and_is_refused_elsewhere() {
+    let edge = TestEdge::new().await;
+    let start = json!({"title": "First light", "category": "music", "description": "Until dawn"});
+    let started = edge.call("ana", "POST", "/api/v1/streams", start).await;
+    let path = started.header("location").to_owned();
+    for field in ["title", "category"] {
+        edge.call("ana", "PATCH", &path, json!({field: null}))
+            .await
+            .refused_field(field);
+    }
+    let kept = edge.get(&path).await.ok(200);
+    assert_eq!(kept, started.ok(201), "a refused change changes nothing");
+    let emptied = edge
+        .call("ana", "PATCH", &path, json!({"description": null}))
+        .await
+        .ok(200);
+    assert_eq!(emptied["description"], "");
+    assert_eq!(emptied["title"], "First light");
+}
+
+#[tokio::test]
 async fn a_stream_lives_and_ends() {
     let edge = TestEdge::new().await;
     let started = edge.call("ana", "POST", "/api/v1/streams", stream()).await;

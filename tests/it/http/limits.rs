@@ -44,6 +44,30 @@ async fn a_body_that_does_not_arrive_is_a_timeout() {
     edge.send(request.unwrap()).await.problem(408, "timeout");
 }
 
+/// What comes back when only the head of a request with too large a body is sent.
+async fn only_announced(edge: &TestEdge, more: &str) -> String {
+    let server = listening(edge.router.clone(), ServerSettings::default()).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let head = format!(
+        "POST /api/v1/posts HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {TOKEN}ana\r\n\
+         content-type: application/json\r\ncontent-length: 9000000\r\n{more}\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let answer = timeout(Duration::from_secs(4), until_closed(&mut stream)).await;
+    String::from_utf8(answer.expect("an answer without the body")).unwrap()
+}
+
+#[tokio::test]
+async fn a_body_that_is_announced_as_too_large_need_not_be_sent() {
+    let edge = TestEdge::new().await;
+    let silent = only_announced(&edge, "").await;
+    assert!(silent.starts_with("HTTP/1.1 413"), "{silent}");
+    // Who asks first is not told to go on.
+    let asked = only_announced(&edge, "expect: 100-continue\r\n").await;
+    assert!(asked.starts_with("HTTP/1.1 413"), "{asked}");
+    assert!(asked.contains("\"code\":\"too_large\""), "{asked}");
+}
+
 #[tokio::test]
 async fn beyond_the_limit_requests_are_refused_but_health_answers() {
     let (entered, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));

@@ -6,7 +6,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use nova::http::{CheckStatus, Phase, internal_router};
 use serde_json::Value;
 
-use super::edge::{Answer, TestEdge, request, send};
+use super::edge::{Answer, TOKEN, TestEdge, request, send};
 
 #[tokio::test]
 async fn health_follows_the_process() {
@@ -181,4 +181,28 @@ async fn large_answers_are_compressed_for_those_who_can_read_them() {
     let plain = edge.get("/api/v1/openapi.json").await;
     assert_eq!(plain.header("content-encoding"), "");
     assert!(packed.body.len() * 2 < plain.body.len());
+}
+
+#[tokio::test]
+async fn an_encoding_that_is_not_to_be_had_changes_no_status() {
+    let edge = TestEdge::new().await;
+    for accepted in [
+        "*;q=0",
+        "identity;q=0",
+        "br, *; Q=0.0",
+        "gzip;q=0, identity;q=0.000",
+    ] {
+        let post = request("POST", "/api/v1/posts")
+            .header(header::AUTHORIZATION, format!("Bearer {TOKEN}ana"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT_ENCODING, accepted)
+            .body(Body::from(r#"{"text":"hello"}"#));
+        edge.send(post.unwrap()).await.ok(201);
+        let nowhere = request("GET", "/nowhere").header(header::ACCEPT_ENCODING, accepted);
+        let nowhere = edge.send(nowhere.body(Body::empty()).unwrap()).await;
+        nowhere.problem(404, "not_found");
+    }
+    let packed = request("GET", "/api/v1/openapi.json").header(header::ACCEPT_ENCODING, "gzip, *;q=0");
+    let packed = edge.send(packed.body(Body::empty()).unwrap()).await;
+    assert_eq!(packed.header("content-encoding"), "gzip");
 }

@@ -123,6 +123,18 @@ async fn oversized_and_foreign_bodies_are_refused() {
             .await
             .problem(415, "unsupported_media_type");
     }
+    for (encoding, status) in [("gzip", 415), ("br", 415), ("identity", 201)] {
+        let packed = request("POST", "/api/v1/posts")
+            .header(header::AUTHORIZATION, format!("Bearer {TOKEN}ana"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::CONTENT_ENCODING, encoding)
+            .body(Body::from(r#"{"text":"a"}"#));
+        let answer = edge.send(packed.unwrap()).await;
+        match status {
+            415 => drop(answer.problem(415, "unsupported_media_type")),
+            _ => drop(answer.ok(status)),
+        }
+    }
 }
 
 #[tokio::test]

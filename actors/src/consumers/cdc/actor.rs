@@ -102,6 +102,9 @@ impl Actor for CdcConsumer {
 
     fn init(args: CdcArgs, _: &mut Ctx<Self>) -> Result<Self> {
         let claiming = args.settings.retry.pauses();
+        for name in [metrics::PIPELINE_RETRIES, metrics::PIPELINE_FENCED] {
+            counter!(name, "pipeline" => PIPELINE).increment(0);
+        }
         Ok(Self {
             args,
             progress: Progress::default(),

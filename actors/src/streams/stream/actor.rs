@@ -194,6 +194,7 @@ impl StreamActor {
                 told: memory.told(),
                 peak: totals.peak,
                 unique: totals.unique,
+                rev: memory.rev(),
             };
             let ring = Ring::restore(&ring, seq)?;
             let shared = &self.args.shared;
@@ -363,6 +364,7 @@ impl StreamActor {
         let Some(room) = &mut self.room else { return Ok(()) };
         self.args.memory.set_totals(room.totals());
         if let Some(frame) = room.next_state()? {
+            self.args.memory.set_rev(room.rev());
             for shard in &self.shards {
                 let _ = shard.tell(ShardMsg::State(frame.clone()));
             }

@@ -60,7 +60,7 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// A room as the store, the bus and the incarnation before (`told`, `unique`) left it. The owner could
+    /// A room as the store, the bus and the incarnation before (`before`) left it. The owner could
     /// not show life before `booted`, so that counts as the first sign.
     pub(super) fn new(
         row: LiveStream,
@@ -74,7 +74,7 @@ impl Room {
             tick: Tick::new(per_second),
             members: Members::default(),
             unique: Unique::new(row.unique_viewers.max(before.unique)),
-            rev: 0,
+            rev: before.rev,
             shown: None,
             elsewhere: 0,
             peak: row.peak_viewers.max(before.peak),
@@ -235,6 +235,11 @@ impl Room {
         }
     }
 
+    /// Number of the newest state frame.
+    pub(super) const fn rev(&self) -> u64 {
+        self.rev
+    }
+
     /// The next state frame, when something changed since the last.
     pub(super) fn next_state(&mut self) -> Result<Option<Frame>> {
         let figures = (self.viewers(), self.members.watching(), self.unique.count());
@@ -257,7 +262,7 @@ impl Room {
     /// The room as a newcomer is told.
     pub(super) fn view(&self) -> RoomView {
         RoomView {
-            state: "live",
+            state: if self.has_ended() { "ended" } else { "live" },
             title: self.row.title.clone(),
             category: self.row.category.clone(),
             viewers: self.viewers(),
@@ -320,6 +325,7 @@ pub(super) struct Before {
     pub(super) told: Option<RoomInfo>,
     pub(super) peak: u64,
     pub(super) unique: u64,
+    pub(super) rev: u64,
 }
 
 pub(super) fn info_of(row: &LiveStream) -> RoomInfo {

@@ -246,3 +246,22 @@ async fn joins_wait_for_a_room_that_cannot_open_yet() {
     };
     tokio::join!(join, back);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_number_of_state_frames_grows_over_a_restart_of_the_room() {
+    let world = world().await;
+    let (_, stream) = live(&world).await;
+    let mut viewer = Viewer::join(&world, stream.id, None).await.unwrap();
+    let mut others = Vec::new();
+    for shown in 1..=3 {
+        viewer.until(&world, |v| v.states.len() >= shown).await;
+        others.push(Viewer::join(&world, stream.id, None).await.unwrap());
+    }
+    viewer.until(&world, |v| v.states.len() >= 4).await;
+    assert!(world.root.tree().restart(&format!("stream/{}", stream.id)));
+    viewer
+        .until(&world, |v| v.rejoins == 1 && v.states.len() >= 5)
+        .await;
+    let revs: Vec<u64> = viewer.states.iter().filter_map(|s| s["rev"].as_u64()).collect();
+    assert!(revs.is_sorted_by(|a, b| a < b), "{revs:?}");
+}

@@ -197,3 +197,15 @@ fn a_new_title_is_untold_until_it_was_published() {
     room.told(info);
     assert_eq!(room.untold(), None);
 }
+
+#[test]
+fn a_room_whose_end_is_among_its_events_is_shown_as_ended() {
+    let mut room = room();
+    assert_eq!(room.view().state, "live");
+    let end = SequencedEvent {
+        event: RoomEvent::ended("ended"),
+        ..event(1)
+    };
+    room.heard(&[end], Instant::now()).unwrap();
+    assert_eq!(room.view().state, "ended");
+}
