@@ -1,4 +1,6 @@
-//! From a post to a ranked feed: what is written here appears there, scored, and stays put while it is read.
+//! From a post to a ranked feed: what is written here appears there, scored.
+
+mod paging;
 
 use std::time::Duration;
 
