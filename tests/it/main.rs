@@ -13,7 +13,6 @@ mod contract;
 mod crash;
 mod dev_start;
 mod feed_flow;
-mod feed_pages;
 mod harness;
 mod http;
 mod list_queries;

@@ -65,8 +65,15 @@ impl SocialHandle {
             Written::Fresh(post) => (post, false),
             Written::Replayed(post) => (post, true),
         };
-        let mut views = self.views.views(vec![post.clone()], Some(author)).await?;
-        let view = views.pop().unwrap_or(PostView {
+        // The post is committed: what cannot be read beside it now is left out.
+        let view = match self.views.views(vec![post.clone()], Some(author)).await {
+            Ok(mut views) => views.pop(),
+            Err(error) => {
+                tracing::warn!(%error, "a new post is answered without its author");
+                None
+            }
+        };
+        let view = view.unwrap_or(PostView {
             post,
             author: None,
             liked: false,
