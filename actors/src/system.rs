@@ -261,12 +261,15 @@ fn feed(ports: &Ports, settings: &Settings, views: &PostViews) -> (GroupSpec, Fe
     };
     let (feed, group) = FeedHandle::supervised(args, GroupSpec::new("feed"));
     let address = Address::vacant(Invalidator::KIND, "invalidator", POOL_CAPACITY);
+    let handle = InvalidatorHandle::new(address.clone());
     let args = InvalidatorArgs {
+        handle: handle.clone(),
         posts: Arc::clone(&ports.posts),
         feed: feed.clone(),
+        retry: settings.relay.retry,
     };
     let group = group.child::<Invalidator>(&address, ChildSpec::permanent("invalidator"), args);
-    (group, feed, InvalidatorHandle::new(address))
+    (group, feed, handle)
 }
 
 fn social(

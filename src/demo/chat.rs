@@ -101,6 +101,7 @@ pub struct DemoLine {
 pub struct DemoChat {
     rooms: Vec<DemoRoom>,
     random: u64,
+    turn: usize,
     last_speakers: Vec<UserId>,
     last_text: &'static str,
 }
@@ -113,6 +114,7 @@ impl DemoChat {
         Self {
             rooms,
             random: seed,
+            turn: 0,
             last_speakers: Vec::new(),
             last_text: "",
         }
@@ -176,8 +178,9 @@ impl Iterator for DemoChat {
     type Item = DemoLine;
 
     fn next(&mut self) -> Option<DemoLine> {
-        let at = self.below(self.rooms.len());
-        let room = self.rooms.get(at)?.clone();
+        // In turn, so that no room is silent for long.
+        self.turn = self.turn.wrapping_add(1);
+        let room = self.rooms.get(self.turn % self.rooms.len().max(1))?.clone();
         let mut rested = room.speakers;
         rested.retain(|speaker| !self.last_speakers.contains(&speaker.id));
         let at = self.below(rested.len());

@@ -1,6 +1,5 @@
 //! The invalidator: reads followers page by page and marks their feeds.
 
-use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,13 +7,15 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
+use super::handle::InvalidatorHandle;
+use super::waiting::Round;
 use crate::domain::UserId;
 use crate::error::{Error, Kind, Result};
 use crate::feed::FeedHandle;
 use crate::ports::store::PostReader;
+use crate::runtime::retry::{Pauses, RetrySettings};
 use crate::runtime::{Actor, Ctx};
 
-const MAX_WAITING: usize = 10_000;
 const MAX_FOLLOWERS: usize = 10_000;
 const PAGE: u32 = 500;
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -22,10 +23,14 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// What the invalidator starts with.
 #[derive(Clone)]
 pub struct InvalidatorArgs {
+    /// Its own handle, which keeps who is still to be told.
+    pub handle: InvalidatorHandle,
     /// Knows who follows whom.
     pub posts: Arc<dyn PostReader>,
     /// Owns the snapshots.
     pub feed: FeedHandle,
+    /// Pauses after failures.
+    pub retry: RetrySettings,
 }
 
 impl std::fmt::Debug for InvalidatorArgs {
@@ -40,13 +45,14 @@ pub struct Msg(MsgKind);
 
 #[derive(Debug)]
 enum MsgKind {
-    Posted(Vec<UserId>),
-    Told(Result<usize>),
+    Wake,
+    Told(Round, Result<usize>),
+    TryAgain,
 }
 
 impl Msg {
-    pub(super) const fn posted(authors: Vec<UserId>) -> Self {
-        Self(MsgKind::Posted(authors))
+    pub(super) const fn wake() -> Self {
+        Self(MsgKind::Wake)
     }
 }
 
@@ -54,11 +60,10 @@ impl Msg {
 #[derive(Debug)]
 pub struct Invalidator {
     args: InvalidatorArgs,
-    waiting: VecDeque<UserId>,
-    known: HashSet<UserId>,
     busy: bool,
+    pauses: Pauses,
     told: usize,
-    left_out: usize,
+    last_error: Option<String>,
 }
 
 impl Actor for Invalidator {
@@ -68,44 +73,50 @@ impl Actor for Invalidator {
     const KIND: &'static str = "invalidator";
 
     fn init(args: InvalidatorArgs, _: &mut Ctx<Self>) -> Result<Self> {
+        let pauses = args.retry.pauses();
         Ok(Self {
             args,
-            waiting: VecDeque::new(),
-            known: HashSet::new(),
             busy: false,
+            pauses,
             told: 0,
-            left_out: 0,
+            last_error: None,
         })
     }
 
-    async fn handle(&mut self, msg: Msg, ctx: &mut Ctx<Self>) -> Result<()> {
-        match msg.0 {
-            MsgKind::Posted(authors) => {
-                for author in authors {
-                    if self.waiting.len() >= MAX_WAITING {
-                        self.left_out += 1;
-                    } else if self.known.insert(author) {
-                        self.waiting.push_back(author);
-                    }
-                }
-            }
-            MsgKind::Told(outcome) => {
-                self.busy = false;
-                match outcome {
-                    Ok(told) => self.told += told,
-                    Err(error) => {
-                        self.left_out += 1;
-                        tracing::warn!(%error, "followers see new posts when their snapshots expire");
-                    }
-                }
-            }
-        }
+    async fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<()> {
         self.tell_next(ctx);
         Ok(())
     }
 
+    async fn handle(&mut self, msg: Msg, ctx: &mut Ctx<Self>) -> Result<()> {
+        match msg.0 {
+            MsgKind::Wake => self.tell_next(ctx),
+            MsgKind::Told(round, Ok(told)) => {
+                self.args.handle.waiting.told(round);
+                self.busy = false;
+                self.told += told;
+                self.last_error = None;
+                self.pauses.reset();
+                self.tell_next(ctx);
+            }
+            MsgKind::Told(_, Err(error)) => {
+                let pause = self.pauses.next_pause();
+                tracing::warn!(%error, ?pause, "followers cannot be told of new posts yet");
+                self.last_error = Some(error.to_string());
+                // Stays busy, so that nothing but the timer starts the next attempt.
+                ctx.after(pause, Msg(MsgKind::TryAgain));
+            }
+            MsgKind::TryAgain => {
+                self.busy = false;
+                self.tell_next(ctx);
+            }
+        }
+        Ok(())
+    }
+
     fn snapshot(&self) -> Value {
-        json!({ "waiting": self.waiting.len(), "told": self.told, "left_out": self.left_out })
+        let waiting = self.args.handle.waiting.len();
+        json!({ "waiting": waiting, "told": self.told, "last_error": self.last_error })
     }
 }
 
@@ -114,20 +125,18 @@ impl Invalidator {
         if self.busy {
             return;
         }
-        let Some(author) = self.waiting.pop_front() else {
+        let Some(round) = self.args.handle.waiting.next() else {
             return;
         };
-        // A post that lands from now on needs another round.
-        self.known.remove(&author);
         self.busy = true;
         let args = self.args.clone();
         let late = || Error::new(Kind::Timeout, "telling followers took too long");
         let work = async move {
-            timeout(DEADLINE, tell(args, author))
+            timeout(DEADLINE, tell(args, round.0))
                 .await
                 .unwrap_or_else(|_| Err(late()))
         };
-        ctx.run(work, |outcome| Msg(MsgKind::Told(outcome)));
+        ctx.run(work, move |outcome| Msg(MsgKind::Told(round, outcome)));
     }
 }
 

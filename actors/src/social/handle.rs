@@ -9,6 +9,7 @@ use crate::domain::{NewPost, PostId, PostView, Timestamp, UserId, WriteContext, 
 use crate::error::Result;
 use crate::feed::FeedHandle;
 use crate::publisher::RelayHandle;
+use crate::runtime::retry::RetrySettings;
 use crate::runtime::{Pool, Reply};
 
 /// A way to posts, likes and follows.
@@ -123,7 +124,10 @@ impl SocialHandle {
             .await?;
         if changed {
             // The follow is committed; a feed that cannot be told yet shows it when its snapshot expires.
-            if let Err(error) = self.feed.mark_dirty(follower).await {
+            let marked = RetrySettings::default()
+                .run(|| self.feed.mark_dirty(follower))
+                .await;
+            if let Err(error) = marked {
                 tracing::warn!(%error, "a feed could not be marked after a follow");
             }
         }

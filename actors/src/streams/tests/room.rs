@@ -214,13 +214,13 @@ async fn a_stalled_viewer_is_told_what_it_missed_and_its_neighbour_gets_everythi
     let stalled = Viewer::join(&world, stream.id, None).await.unwrap();
     let mut healthy = Viewer::join(&world, stream.id, None).await.unwrap();
     let text = "x".repeat(500);
-    for n in 1..=400 {
+    for n in 1..=1_000 {
         say(&world, stream.id, &owner, &text).await.unwrap();
         if n % 20 == 0 {
             healthy.until(&world, |v| v.seq == n).await;
         }
     }
-    healthy.until(&world, |v| v.seq == 400).await;
+    healthy.until(&world, |v| v.seq == 1_000).await;
     assert!(healthy.log.iter().all(|(_, text)| text.is_some()));
     let mut taken = stalled.outbox.take().log.into_iter();
     let Some(LogItem::Skip(missed)) = taken.next() else {
