@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use metrics::counter;
 
-use super::candidates::{Analytics, FOLLOWEES_WINDOW, Merged, PER_AUTHOR, PER_SOURCE, merge, within};
+use super::candidates::{Analytics, FOLLOWEES_WINDOW, Merged, PER_AUTHOR, PER_SOURCE, merge};
 use super::ranking::{Ranker, by_score, newest_first};
 use super::request::{Preference, Want};
 use super::saturation::{broken, saturate};
@@ -20,6 +20,7 @@ use crate::ports::analytics::{Features, FeedSource};
 use crate::ports::store::PostReader;
 use crate::runtime::breaker::Breaker;
 use crate::runtime::metrics::FEED_RELAXED;
+use crate::runtime::within;
 
 /// Most posts of a snapshot.
 const MAX_ENTRIES: usize = 300;
@@ -206,7 +207,11 @@ impl Builder {
     }
 
     async fn ask_store<T>(&self, climb: &mut Climb, work: impl Future<Output = Result<T>>) -> Option<T> {
-        match self.store_breaker.run(within(self.store_deadline, work)).await {
+        match self
+            .store_breaker
+            .run(within("the store", self.store_deadline, work))
+            .await
+        {
             Ok(answer) => Some(answer),
             Err(error) => {
                 tracing::warn!(%error, "the store did not answer the feed");

@@ -6,16 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::histogram;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::settings::FeedSettings;
 use super::snapshot::{Sources, Watermark};
 use crate::domain::feed::{Candidate, Source};
 use crate::domain::{PostId, Timestamp, UserId};
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::ports::analytics::{Features, FeedSource};
 use crate::runtime::breaker::Breaker;
 use crate::runtime::metrics::{FEED_CANDIDATES, FEED_SOURCE_DURATION};
+use crate::runtime::within;
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 /// Posts of followees are candidates for this long.
@@ -218,15 +219,8 @@ impl Analytics {
     }
 
     async fn ask<T>(&self, breaker: &Breaker, work: impl Future<Output = Result<T>>) -> Result<T> {
-        breaker.run(within(self.deadline, work)).await
+        breaker.run(within("a query", self.deadline, work)).await
     }
-}
-
-/// `work`, or `Timeout` after `deadline`.
-pub(super) async fn within<T>(deadline: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
-    timeout(deadline, work)
-        .await
-        .unwrap_or_else(|_| Err(Error::new(Kind::Timeout, "a query took too long")))
 }
 
 fn observe(source: &'static str, started: Instant) {

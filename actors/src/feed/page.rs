@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::candidates::within;
 use super::cursor::{Cursor, CursorKey};
 use super::request::Plan;
 use super::saturation::broken;
@@ -15,6 +14,7 @@ use super::snapshot::{Entry, NO_POSTS, Snapshot, Watermark};
 use crate::domain::feed::{Rung, Source};
 use crate::domain::{PostId, PostView, Timestamp, UserId};
 use crate::error::Result;
+use crate::runtime::within;
 
 /// A page with many posts that are gone is filled up with later ones in at most this many look-ups; it may
 /// be short then.
@@ -138,7 +138,7 @@ impl Pager {
 
     /// A post as `viewer` sees it now, if it still exists.
     pub(super) async fn post(&self, id: PostId, viewer: UserId) -> Result<Option<PostView>> {
-        let mut found = within(self.deadline, self.hydrate.hydrate(&[id], viewer)).await?;
+        let mut found = within("the store", self.deadline, self.hydrate.hydrate(&[id], viewer)).await?;
         Ok(found.remove(&id))
     }
 
@@ -155,7 +155,12 @@ impl Pager {
                 break;
             }
             let ids: Vec<PostId> = chunk.iter().map(|entry| entry.candidate.post_id).collect();
-            let found = within(self.deadline, self.hydrate.hydrate(&ids, plan.reader)).await;
+            let found = within(
+                "the store",
+                self.deadline,
+                self.hydrate.hydrate(&ids, plan.reader),
+            )
+            .await;
             let mut found = match found {
                 Ok(found) => found,
                 Err(error) => {

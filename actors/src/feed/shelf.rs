@@ -7,7 +7,6 @@ use bytes::Bytes;
 use metrics::counter;
 use serde::{Deserialize, Serialize};
 
-use super::candidates::within;
 use super::page::snapshot_ttl;
 use super::ranking::Ranker;
 use super::settings::FeedSettings;
@@ -17,6 +16,7 @@ use crate::domain::{Timestamp, UserId};
 use crate::error::{Error, Result};
 use crate::ports::Cache;
 use crate::runtime::metrics::CACHE_REQUESTS;
+use crate::runtime::within;
 
 /// Says which snapshot is the reader's current one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,16 +163,21 @@ impl Shelf {
             let bytes = serde_json::to_vec(&pointer).map_err(encoding)?;
             entries.push((pointer_key(reader), Bytes::from(bytes)));
         }
-        within(self.deadline, self.cache.put_many(entries, self.ttl)).await
+        within("the cache", self.deadline, self.cache.put_many(entries, self.ttl)).await
     }
 
     /// Leaves the reader without a current snapshot. Pages of earlier ones go on.
     pub(super) async fn forget(&self, reader: UserId) -> Result<()> {
-        within(self.deadline, self.cache.delete(&[pointer_key(reader)])).await
+        within(
+            "the cache",
+            self.deadline,
+            self.cache.delete(&[pointer_key(reader)]),
+        )
+        .await
     }
 
     async fn get<const N: usize>(&self, keys: [String; N]) -> Result<[Option<Bytes>; N]> {
-        let values = within(self.deadline, self.cache.get_many(&keys)).await?;
+        let values = within("the cache", self.deadline, self.cache.get_many(&keys)).await?;
         <[Option<Bytes>; N]>::try_from(values)
             .map_err(|_| Error::internal("the cache answered another number of keys"))
     }

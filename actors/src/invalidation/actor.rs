@@ -5,16 +5,15 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
 use super::handle::InvalidatorHandle;
 use super::waiting::Round;
 use crate::domain::UserId;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::feed::FeedHandle;
 use crate::ports::store::PostReader;
 use crate::runtime::retry::{Pauses, RetrySettings};
-use crate::runtime::{Actor, Ctx};
+use crate::runtime::{Actor, Ctx, within};
 
 const MAX_FOLLOWERS: usize = 10_000;
 const PAGE: u32 = 500;
@@ -130,12 +129,7 @@ impl Invalidator {
         };
         self.busy = true;
         let args = self.args.clone();
-        let late = || Error::new(Kind::Timeout, "telling followers took too long");
-        let work = async move {
-            timeout(DEADLINE, tell(args, round.0))
-                .await
-                .unwrap_or_else(|_| Err(late()))
-        };
+        let work = async move { within("telling followers", DEADLINE, tell(args, round.0)).await };
         ctx.run(work, move |outcome| Msg(MsgKind::Told(round, outcome)));
     }
 }

@@ -6,12 +6,12 @@ use std::time::Duration;
 use ::metrics::{counter, gauge, histogram};
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use crate::domain::Timestamp;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::ports::Clock;
-use crate::runtime::{Actor, Ctx, metrics};
+use crate::runtime::{Actor, Ctx, metrics, within};
 
 /// One idempotent piece of work.
 #[async_trait]
@@ -113,10 +113,7 @@ impl PeriodicJob {
         );
         let work = async move {
             let begun = Instant::now();
-            let late = || Error::new(Kind::Timeout, "the job took too long");
-            let outcome = timeout(deadline, job.run(now))
-                .await
-                .unwrap_or_else(|_| Err(late()));
+            let outcome = within("the job", deadline, job.run(now)).await;
             (outcome, begun.elapsed())
         };
         ctx.run(work, |(outcome, took)| Msg(MsgKind::Done(outcome, took)));
@@ -151,6 +148,7 @@ mod tests {
     use tokio::time::sleep;
 
     use super::*;
+    use crate::error::Error;
     use crate::testing::{ManualClock, spawn_root};
 
     #[derive(Default)]

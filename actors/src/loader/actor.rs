@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use ::metrics::{Counter, Histogram, counter, histogram};
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
 use super::batch::{Batch, Pending};
 use super::fetch::Fetch;
-use crate::error::{Error, Kind, Result};
-use crate::runtime::{Actor, Ctx, Reply, metrics};
+use crate::error::Result;
+use crate::runtime::{Actor, Ctx, Reply, metrics, within};
 
 /// Limits of a loader.
 #[derive(Debug, Clone, Copy)]
@@ -156,10 +155,7 @@ where
         self.sizes.record(batch.keys.len() as f64);
         let (fetch, deadline) = (Arc::clone(&self.args.fetch), self.args.settings.deadline);
         let work = async move {
-            let late = || Error::new(Kind::Timeout, "the store took too long");
-            let outcome = timeout(deadline, fetch.fetch(&batch.keys))
-                .await
-                .unwrap_or_else(|_| Err(late()));
+            let outcome = within("the store", deadline, fetch.fetch(&batch.keys)).await;
             (batch, outcome)
         };
         ctx.run(work, |(batch, outcome)| Msg(MsgKind::Fetched { batch, outcome }));

@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use ::metrics::{counter, gauge, histogram};
 use serde_json::{Value, json};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use crate::domain::Timestamp;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::ports::Clock;
 use crate::ports::log::EventSink;
 use crate::ports::store::PendingChanges;
 use crate::runtime::retry::{Pauses, RetrySettings};
-use crate::runtime::{Actor, Ctx, metrics};
+use crate::runtime::{Actor, Ctx, metrics, within};
 
 /// Limits of the relay.
 #[derive(Debug, Clone, Copy)]
@@ -188,12 +188,7 @@ impl Relay {
             return;
         }
         let (store, deadline) = (Arc::clone(&self.args.store), self.args.settings.deadline);
-        let late = || Error::new(Kind::Timeout, "the store took too long");
-        let work = async move {
-            timeout(deadline, store.oldest())
-                .await
-                .unwrap_or_else(|_| Err(late()))
-        };
+        let work = async move { within("the store", deadline, store.oldest()).await };
         ctx.run(work, |oldest| Msg(MsgKind::Measured(oldest)));
     }
 
@@ -236,10 +231,7 @@ impl Relay {
 
 async fn send(args: RelayArgs) -> Result<Sent> {
     let deadline = args.settings.deadline;
-    let late = || Error::new(Kind::Timeout, "the event log took too long");
-    timeout(deadline, send_within(args))
-        .await
-        .unwrap_or_else(|_| Err(late()))
+    within("the event log", deadline, send_within(args)).await
 }
 
 async fn send_within(args: RelayArgs) -> Result<Sent> {

@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
 use super::queue::{Admission, Job, Queue};
 use crate::domain::{IdempotencyKey, NewPost, Post, PostId, UserId, WriteContext, Written};
 use crate::error::{Error, Kind, Result};
 use crate::ports::Clock;
 use crate::ports::store::SocialStore;
-use crate::runtime::{Actor, Ctx, Held, Reply};
+use crate::runtime::{Actor, Ctx, Held, Reply, within};
 
 /// What a worker starts with.
 #[derive(Clone)]
@@ -77,6 +76,9 @@ impl Msg {
 }
 
 /// The place in the mailbox goes with the write, so that what waits here counts against the mailbox's bound.
+/// Names the dependency in errors.
+const STORE: &str = "the store";
+
 type Work = (WriteContext, Write, Held);
 
 /// See the module's card.
@@ -162,21 +164,27 @@ impl Write {
         Box::pin(async move {
             match self {
                 Self::CreatePost { new, reply } => {
-                    reply.send(within(deadline, store.create_post(user, &new, &ctx, now)).await);
+                    reply.send(within(STORE, deadline, store.create_post(user, &new, &ctx, now)).await);
                 }
                 Self::DeletePost { id, reply } => {
-                    reply.send(within(deadline, store.delete_post(id, user, &ctx, now)).await);
+                    reply.send(within(STORE, deadline, store.delete_post(id, user, &ctx, now)).await);
                 }
                 Self::SetLike { post, liked, reply } => {
-                    reply.send(within(deadline, store.set_like(user, post, liked, &ctx, now)).await);
+                    reply.send(within(STORE, deadline, store.set_like(user, post, liked, &ctx, now)).await);
                 }
                 Self::SetFollow {
                     followee,
                     following,
                     reply,
                 } => {
-                    reply
-                        .send(within(deadline, store.set_follow(user, followee, following, &ctx, now)).await);
+                    reply.send(
+                        within(
+                            STORE,
+                            deadline,
+                            store.set_follow(user, followee, following, &ctx, now),
+                        )
+                        .await,
+                    );
                 }
             }
         })
@@ -197,9 +205,4 @@ impl Write {
             Self::SetLike { reply, .. } | Self::SetFollow { reply, .. } => reply.send(Err(error)),
         }
     }
-}
-
-async fn within<T>(deadline: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
-    let late = || Error::new(Kind::Timeout, "the store took too long");
-    timeout(deadline, work).await.unwrap_or_else(|_| Err(late()))
 }

@@ -1,13 +1,11 @@
 //! What every journal of rooms promises (`RoomJournal`).
 
-use std::path::PathBuf;
-
-use nova::adapters::log::sqlite::{SqliteJournal, SqliteLog};
+use nova::adapters::log::sqlite::SqliteJournal;
 use nova_actors::domain::room::{ChatLine, RoomEvent, RoomId, RoomInfo, SequencedEvent};
 use nova_actors::domain::{MessageId, Timestamp, UserId};
 use nova_actors::ports::rooms::{DedupKey, JournalEntry, RoomJournal};
 
-use super::soon;
+use super::{LogFile, soon};
 
 /// See the module `contract`.
 pub(crate) trait JournalPlace: Sized + Send + Sync {
@@ -36,25 +34,17 @@ macro_rules! journal_contract {
 
 journal_contract!(sqlite, SqlitePlace);
 
-pub(crate) struct SqlitePlace {
-    _directory: tempfile::TempDir,
-    path: PathBuf,
-}
+pub(crate) struct SqlitePlace(LogFile);
 
 impl JournalPlace for SqlitePlace {
     type Journal = SqliteJournal;
 
     async fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("log.db");
-        Self {
-            _directory: directory,
-            path,
-        }
+        Self(LogFile::fresh())
     }
 
     async fn open(&self) -> SqliteJournal {
-        SqliteLog::open(&self.path).await.unwrap().journal()
+        self.0.open().await.journal()
     }
 }
 

@@ -5,7 +5,6 @@ mod model;
 mod retention;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 
 use bytes::Bytes;
 use nova::adapters::log::sqlite::SqliteLog;
@@ -14,7 +13,7 @@ use nova_actors::domain::record::{Headers, Position, Record, StoredRecord, Trace
 use nova_actors::ports::log::{EventSink, EventSource, TopicSpec};
 use nova_actors::{Error, Kind};
 
-use super::soon;
+use super::{LogFile, soon};
 use crate::contract::log::crash::{acknowledged_appends_survive_a_crash, reopening_continues_the_offsets};
 use crate::contract::log::retention::{
     everything_can_be_trimmed_and_offsets_go_on, old_records_behind_a_newer_one_stay,
@@ -64,25 +63,17 @@ macro_rules! log_contract {
 
 log_contract!(sqlite, SqlitePlace);
 
-pub(crate) struct SqlitePlace {
-    _directory: tempfile::TempDir,
-    path: PathBuf,
-}
+pub(crate) struct SqlitePlace(LogFile);
 
 impl LogPlace for SqlitePlace {
     type Log = SqliteLog;
 
     async fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("log.db");
-        Self {
-            _directory: directory,
-            path,
-        }
+        Self(LogFile::fresh())
     }
 
     async fn open(&self) -> SqliteLog {
-        SqliteLog::open(&self.path).await.unwrap()
+        self.0.open().await
     }
 }
 

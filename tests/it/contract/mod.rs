@@ -33,3 +33,26 @@ pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
         .await
         .expect("not done before the deadline")
 }
+
+/// A database file of the embedded log, in a directory of its own; it outlives the adapters opened on it.
+pub(crate) struct LogFile {
+    _directory: tempfile::TempDir,
+    path: std::path::PathBuf,
+}
+
+impl LogFile {
+    pub(crate) fn fresh() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log.db");
+        Self {
+            _directory: directory,
+            path,
+        }
+    }
+
+    pub(crate) async fn open(&self) -> nova::adapters::log::sqlite::SqliteLog {
+        nova::adapters::log::sqlite::SqliteLog::open(&self.path)
+            .await
+            .unwrap()
+    }
+}

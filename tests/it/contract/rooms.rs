@@ -3,11 +3,9 @@
 mod history;
 mod listeners;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use nova::adapters::clock::SystemClock;
-use nova::adapters::log::sqlite::SqliteLog;
 use nova::adapters::rooms::memory::MemoryRoomBus;
 use nova_actors::domain::room::{ChatLine, RoomEvent, RoomId, SequencedEvent};
 use nova_actors::domain::{MessageId, UserId};
@@ -16,7 +14,7 @@ use nova_actors::{Kind, Result};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::soon;
+use super::{LogFile, soon};
 use crate::contract::rooms::history::{
     a_room_comes_back_after_a_crash, another_epoch_starts_from_one_with_nothing_remembered,
     chat_pages_hold_chat_only_and_survive_reopening, the_ring_holds_at_least_512_events,
@@ -59,25 +57,17 @@ macro_rules! room_contract {
 
 room_contract!(memory, MemoryPlace);
 
-pub(crate) struct MemoryPlace {
-    _directory: tempfile::TempDir,
-    path: PathBuf,
-}
+pub(crate) struct MemoryPlace(LogFile);
 
 impl RoomPlace for MemoryPlace {
     type Bus = MemoryRoomBus;
 
     async fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("log.db");
-        Self {
-            _directory: directory,
-            path,
-        }
+        Self(LogFile::fresh())
     }
 
     async fn open(&self) -> MemoryRoomBus {
-        let log = SqliteLog::open(&self.path).await.unwrap();
+        let log = self.0.open().await;
         MemoryRoomBus::new(Arc::new(log.journal()), Arc::new(SystemClock))
     }
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use ::metrics::{counter, gauge};
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tokio::time::timeout;
 
 use super::batch::{Applied, Lag, claim_all, lag_of, run_batch};
 use super::handle::Landed;
@@ -16,9 +15,11 @@ use crate::ports::Clock;
 use crate::ports::analytics::{AnalyticsSink, Claim, Outcomes};
 use crate::ports::log::EventSource;
 use crate::runtime::retry::{Pauses, RetrySettings};
-use crate::runtime::{Actor, Ctx, metrics};
+use crate::runtime::{Actor, Ctx, metrics, within};
 
 pub(super) const PIPELINE: &str = "cdc";
+/// Names the dependencies in errors.
+const NEIGHBOURS: &str = "the log or the tables";
 
 /// Limits of the consumer.
 #[derive(Debug, Clone, Copy)]
@@ -171,7 +172,7 @@ impl Actor for CdcConsumer {
 impl CdcConsumer {
     fn claim(&self, ctx: &mut Ctx<Self>) {
         let args = self.args.clone();
-        let work = within(args.settings.deadline, claim_all(args));
+        let work = within(NEIGHBOURS, args.settings.deadline, claim_all(args));
         ctx.run(work, |claims| Msg(MsgKind::Claimed(claims)));
     }
 
@@ -221,7 +222,7 @@ impl CdcConsumer {
             .map(|(topic, number, place)| (topic, number, place.next))
             .collect();
         let log = Arc::clone(&self.args.log);
-        let work = within(self.args.settings.deadline, lag_of(log, places));
+        let work = within(NEIGHBOURS, self.args.settings.deadline, lag_of(log, places));
         ctx.run(work, |lag| Msg(MsgKind::Measured(lag)));
     }
 
@@ -249,7 +250,7 @@ impl CdcConsumer {
         let args = self.args.clone();
         let work = async move {
             let batch = run_batch(&args, partition, (epoch, next), mark);
-            within(args.settings.deadline, batch).await
+            within(NEIGHBOURS, args.settings.deadline, batch).await
         };
         ctx.run(work, move |outcome| Msg(MsgKind::Done(partition, outcome)));
     }
@@ -305,11 +306,6 @@ impl CdcConsumer {
             None => Outcome::Applied { next, more },
         }
     }
-}
-
-async fn within<T>(deadline: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
-    let late = || Error::new(Kind::Timeout, "the log or the tables took too long");
-    timeout(deadline, work).await.unwrap_or_else(|_| Err(late()))
 }
 
 fn count(outcomes: Outcomes) {
