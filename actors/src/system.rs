@@ -28,7 +28,7 @@ use crate::loader::{
     PostLoader, StreamLoader, UserLoader,
 };
 use crate::ports::analytics::{AnalyticsSink, FeedSource};
-use crate::ports::log::{EventSink, EventSource};
+use crate::ports::log::{EventSink, EventSource, LogRetention};
 use crate::ports::rooms::{RoomBus, RoomJournal};
 use crate::ports::store::{PendingChanges, PostReader, SocialStore, StreamStore, UserDirectory};
 use crate::ports::{Cache, Clock};
@@ -73,8 +73,10 @@ pub struct Ports {
     pub cache: Arc<dyn Cache>,
     /// Sequence, history and fan-out of rooms.
     pub rooms: Arc<dyn RoomBus>,
-    /// What keeps rooms over restarts.
-    pub journal: Arc<dyn RoomJournal>,
+    /// Retention of records, where Nova keeps the log itself.
+    pub retention: Option<Arc<dyn LogRetention>>,
+    /// Retention of room events, where Nova keeps them itself.
+    pub journal: Option<Arc<dyn RoomJournal>>,
     /// Wall-clock time.
     pub clock: Arc<dyn Clock>,
 }
@@ -311,8 +313,8 @@ fn consumers(ports: &Ports, settings: &Settings, invalidator: InvalidatorHandle)
 fn jobs(ports: &Ports, settings: &Settings) -> GroupSpec {
     let retention = Retention {
         store: Arc::clone(&ports.pending),
-        log: Arc::clone(&ports.source),
-        journal: Arc::clone(&ports.journal),
+        log: ports.retention.clone(),
+        journal: ports.journal.clone(),
         topics: settings.topics.clone(),
     };
     let args = PeriodicJobArgs {

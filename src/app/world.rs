@@ -62,7 +62,8 @@ impl World {
             candidates: Arc::clone(&self.analytics) as Arc<dyn analytics::FeedSource>,
             cache: Arc::clone(&self.cache) as Arc<dyn nova_actors::ports::Cache>,
             rooms: Arc::clone(&self.rooms) as Arc<dyn rooms::RoomBus>,
-            journal: Arc::new(self.log.journal()),
+            retention: Some(Arc::new(self.log.clone())),
+            journal: Some(Arc::new(self.log.journal())),
             clock: Arc::clone(&self.clock),
         }
     }

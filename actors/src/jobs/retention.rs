@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::periodic::Job;
 use crate::domain::Timestamp;
 use crate::error::Result;
-use crate::ports::log::EventSource;
+use crate::ports::log::LogRetention;
 use crate::ports::rooms::RoomJournal;
 use crate::ports::store::PendingChanges;
 
@@ -24,10 +24,10 @@ const RECORDS: Duration = Duration::from_secs(7 * 24 * 3_600);
 pub struct Retention {
     /// Owner of idempotency keys.
     pub store: Arc<dyn PendingChanges>,
-    /// Owner of records.
-    pub log: Arc<dyn EventSource>,
-    /// Owner of room events.
-    pub journal: Arc<dyn RoomJournal>,
+    /// Owner of records, where Nova keeps them itself.
+    pub log: Option<Arc<dyn LogRetention>>,
+    /// Owner of room events, where Nova keeps them itself.
+    pub journal: Option<Arc<dyn RoomJournal>>,
     /// Topics to trim.
     pub topics: Vec<String>,
 }
@@ -48,9 +48,13 @@ impl Job for Retention {
 
     async fn run(&self, now: Timestamp) -> Result<u64> {
         let mut gone = self.store.expire_idempotency(now, IDEMPOTENCY).await?;
-        gone += self.journal.trim(now.minus(ROOMS)).await?;
-        for topic in &self.topics {
-            gone += self.log.trim(topic, now.minus(RECORDS)).await?;
+        if let Some(journal) = &self.journal {
+            gone += journal.trim(now.minus(ROOMS)).await?;
+        }
+        if let Some(log) = &self.log {
+            for topic in &self.topics {
+                gone += log.trim(topic, now.minus(RECORDS)).await?;
+            }
         }
         Ok(gone)
     }

@@ -17,6 +17,10 @@ pub struct Claim {
     pub epoch: u64,
     /// Offset to go on from.
     pub next_offset: u64,
+    /// A batch from `next_offset` up to this offset was begun and may have been written: the first batch of
+    /// this claim has to end there again, so that it is the same one. `None` when nothing is open, and always
+    /// where rows and ledger move in one transaction.
+    pub pending: Option<u64>,
 }
 
 /// The current state of one row of a captured table.

@@ -1,5 +1,7 @@
 //! Port to the event log: durable, partitioned, ordered within a key.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use tokio::sync::watch;
 
@@ -67,6 +69,57 @@ pub trait EventSource: Send + Sync {
     async fn commit(&self, group: &str, topic: &str, partition: u16, next: u64) -> Result<()>;
     /// The group's stored positions, `(partition, next offset)`.
     async fn committed(&self, group: &str, topic: &str) -> Result<Vec<(u16, u64)>>;
+    /// Joins the consumer group `group`, which shares the partitions of `topics` among its members.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown topic, where the log can tell at once.
+    async fn join(&self, group: &str, topics: &[&str]) -> Result<Membership>;
+}
+
+/// Partitions by topic.
+pub type Assignment = BTreeSet<(String, u16)>;
+
+/// A place in a consumer group; the group is left when it is dropped.
+pub struct Membership {
+    assigned: watch::Receiver<Assignment>,
+    _place: Box<dyn Send + Sync>,
+}
+
+impl std::fmt::Debug for Membership {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Membership")
+            .field("assigned", &*self.assigned.borrow())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Membership {
+    /// A place that is given up by dropping `place`.
+    pub fn new(assigned: watch::Receiver<Assignment>, place: impl Send + Sync + 'static) -> Self {
+        Self {
+            assigned,
+            _place: Box::new(place),
+        }
+    }
+
+    /// The only member of its group: everything, for ever.
+    #[must_use]
+    pub fn alone(assignment: Assignment) -> Self {
+        let (place, assigned) = watch::channel(assignment);
+        Self::new(assigned, place)
+    }
+
+    /// The partitions that are this member's right now; changes when the group shares them anew. A partition
+    /// that is gone may be another member's already: only the ledger's epoch tells who may write.
+    #[must_use]
+    pub fn assigned(&self) -> watch::Receiver<Assignment> {
+        self.assigned.clone()
+    }
+}
+
+/// Retention of a log that Nova keeps itself; another log has its own.
+#[async_trait]
+pub trait LogRetention: Send + Sync {
     /// Removes records older than `before` from the front of each partition; answers how many. An old record
     /// behind a newer one stays until that one goes. Offsets go on where they were, even when nothing is left.
     ///

@@ -4,6 +4,7 @@
 pub mod analytics;
 mod cache;
 mod clock;
+pub mod ledger;
 pub mod log;
 pub mod rooms;
 pub mod store;

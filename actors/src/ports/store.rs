@@ -151,10 +151,13 @@ pub struct OutboxRow {
     pub record: Record,
 }
 
-/// What the store still owes the event log. Rows are read in order of id and deleted by explicit id after
+/// What the store still owes the event log, to be sent by one process at a time. Rows are read in order of id and deleted by explicit id after
 /// the log has them: a watermark would lose rows that commit late.
 #[async_trait]
 pub trait PendingChanges: Send + Sync {
+    /// Becomes, or stays, the one process that sends; `false` while another one is. Ends with the process, or
+    /// with its connection to the store: ask before every batch.
+    async fn lead(&self) -> Result<bool>;
     /// The oldest outbox rows.
     async fn outbox(&self, limit: u32) -> Result<Vec<OutboxRow>>;
     /// The oldest change-log rows.

@@ -46,6 +46,10 @@ fn record(id: i64) -> Record {
 
 #[async_trait]
 impl PendingChanges for Owed {
+    async fn lead(&self) -> Result<bool> {
+        Ok(true)
+    }
+
     async fn outbox(&self, limit: u32) -> Result<Vec<OutboxRow>> {
         let rows = self.rows.lock().unwrap();
         let row = |(id, record): (&i64, &Record)| OutboxRow {

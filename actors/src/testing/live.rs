@@ -233,6 +233,10 @@ impl UserDirectory for FakeStore {
 
 #[async_trait]
 impl PendingChanges for FakeStore {
+    async fn lead(&self) -> Result<bool> {
+        Ok(true)
+    }
+
     async fn outbox(&self, _: u32) -> Result<Vec<OutboxRow>> {
         Ok(Vec::new())
     }

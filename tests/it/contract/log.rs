@@ -10,7 +10,7 @@ use bytes::Bytes;
 use nova::adapters::log::sqlite::SqliteLog;
 use nova_actors::domain::Timestamp;
 use nova_actors::domain::record::{Headers, Position, Record, StoredRecord, TraceParent};
-use nova_actors::ports::log::{EventSink, EventSource, TopicSpec};
+use nova_actors::ports::log::{EventSink, EventSource, LogRetention, TopicSpec};
 use nova_actors::{Error, Kind};
 
 use super::{LogFile, soon};
@@ -22,7 +22,7 @@ use crate::contract::log::retention::{
 
 /// See the module `contract`. Topic names are unique, so that a place may be a shared server.
 pub(crate) trait LogPlace: Sized + Send + Sync {
-    type Log: EventSink + EventSource + Clone + 'static;
+    type Log: EventSink + EventSource + LogRetention + Clone + 'static;
     fn new() -> impl Future<Output = Self> + Send;
     fn open(&self) -> impl Future<Output = Self::Log> + Send;
 }

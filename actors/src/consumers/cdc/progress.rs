@@ -136,6 +136,7 @@ mod tests {
         progress.claimed(
             P,
             &Claim {
+                pending: None,
                 epoch: 3,
                 next_offset: 7,
             },

@@ -19,7 +19,7 @@ use crate::domain::record::{Position, Record, StoredRecord};
 use crate::domain::{EventId, PostId, Timestamp, TraceParent, UserId};
 use crate::error::{Error, Kind, Result};
 use crate::ports::analytics::{AnalyticsSink, Batch, Claim, RowState};
-use crate::ports::log::{EventSource, PartitionBounds};
+use crate::ports::log::{EventSource, Membership, PartitionBounds};
 use crate::runtime::{ChildSpec, GroupSpec, Root};
 use crate::testing::ManualClock;
 
@@ -100,8 +100,10 @@ impl EventSource for Log {
         Ok(Vec::new())
     }
 
-    async fn trim(&self, _: &str, _: Timestamp) -> Result<u64> {
-        Ok(0)
+    async fn join(&self, _: &str, topics: &[&str]) -> Result<Membership> {
+        Ok(Membership::alone(
+            topics.iter().map(|topic| ((*topic).to_owned(), 0)).collect(),
+        ))
     }
 }
 
@@ -140,6 +142,7 @@ impl AnalyticsSink for Sink {
         let place = ledger.entry(topic.to_owned()).or_default();
         place.0 += 1;
         Ok(Claim {
+            pending: None,
             epoch: place.0,
             next_offset: place.1,
         })

@@ -30,6 +30,7 @@ impl AnalyticsSink for SqliteAnalytics {
         .map_err(|e| self.db.failure(e))?;
         tx.commit().await.map_err(|e| self.db.failure(e))?;
         Ok(Claim {
+            pending: None,
             epoch: unsigned(epoch)?,
             next_offset: unsigned(next)?,
         })

@@ -16,7 +16,9 @@ use std::path::Path;
 use async_trait::async_trait;
 use nova_actors::domain::Timestamp;
 use nova_actors::domain::record::{Position, Record, StoredRecord};
-use nova_actors::ports::log::{EventSink, EventSource, PartitionBounds, TopicSpec};
+use nova_actors::ports::log::{
+    Assignment, EventSink, EventSource, LogRetention, Membership, PartitionBounds, TopicSpec,
+};
 use nova_actors::{Error, Result};
 use tokio::sync::watch;
 
@@ -135,6 +137,19 @@ impl EventSource for SqliteLog {
         positions::load(&self.db, group, topic).await
     }
 
+    async fn join(&self, _group: &str, topics: &[&str]) -> Result<Membership> {
+        // The data directory is locked by one process, so that there is no other member.
+        let mut assignment = Assignment::new();
+        for topic in topics {
+            let bounds = self.bounds(topic).await?;
+            assignment.extend(bounds.iter().map(|at| ((*topic).to_owned(), at.partition)));
+        }
+        Ok(Membership::alone(assignment))
+    }
+}
+
+#[async_trait]
+impl LogRetention for SqliteLog {
     async fn trim(&self, topic: &str, before: Timestamp) -> Result<u64> {
         trim::trim(&self.db, topic, before).await
     }

@@ -34,6 +34,11 @@ pub(super) const RUNNING: &str = concat!(
 
 #[async_trait]
 impl PendingChanges for SqliteStore {
+    async fn lead(&self) -> Result<bool> {
+        // The data directory is locked by one process.
+        Ok(true)
+    }
+
     async fn outbox(&self, limit: u32) -> Result<Vec<OutboxRow>> {
         let rows = sqlx::query(OUTBOX)
             .bind(i64::from(limit))

@@ -3,7 +3,7 @@
 use nova_actors::Kind;
 use nova_actors::domain::Timestamp;
 use nova_actors::domain::record::Record;
-use nova_actors::ports::log::{EventSink as _, EventSource as _};
+use nova_actors::ports::log::{EventSink as _, EventSource as _, LogRetention as _};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 

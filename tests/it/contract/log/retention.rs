@@ -2,7 +2,7 @@
 
 use nova_actors::Kind;
 use nova_actors::domain::Timestamp;
-use nova_actors::ports::log::{EventSink as _, EventSource as _, PartitionBounds};
+use nova_actors::ports::log::{EventSink as _, EventSource as _, LogRetention as _, PartitionBounds};
 
 use super::{LogPlace, all, opened, record_at, spec, topic};
 
