@@ -177,12 +177,13 @@ async fn system(files: &TempDir) -> ActorSystem {
         posts: store.clone(),
         pending: store,
         sink: log.clone(),
-        source: log,
+        source: log.clone(),
+        retention: Some(log),
         analytics: analytics.clone(),
         candidates: analytics,
         cache: Arc::new(MemoryCache::new(1 << 20)),
         rooms: Arc::new(MemoryRoomBus::new(journal.clone(), clock.clone())),
-        journal,
+        journal: Some(journal),
         clock,
     };
     let settings = Settings {
