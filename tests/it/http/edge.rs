@@ -182,7 +182,8 @@ async fn system(files: &TempDir) -> ActorSystem {
         candidates: analytics,
         cache: Arc::new(MemoryCache::new(1 << 20)),
         rooms: Arc::new(MemoryRoomBus::new(journal.clone(), clock.clone())),
-        journal,
+        retention: None,
+        journal: Some(journal),
         clock,
     };
     let settings = Settings {
