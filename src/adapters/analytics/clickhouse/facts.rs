@@ -85,7 +85,7 @@ impl ClickHouseAnalytics {
         let database = self.server.database();
         let asked = SystemClock.now();
         let about = "select version() as version, toUnixTimestamp64Milli(now64(3)) as now_ms,
-                            (select count() from system.databases where name = {database:String}) as databases";
+                            assumeNotNull((select count() from system.databases where name = {database:String})) as databases";
         let query = self.server.ask(about).param("database", database);
         let about: Vec<About> = self.server.rows(query).await?;
         let answered = SystemClock.now();
