@@ -227,7 +227,9 @@ impl Hub {
     /// Messages were lost; nobody knows of which rooms.
     pub(super) fn lagged(self: &Arc<Self>) {
         for (id, room) in self.rooms().iter_mut() {
-            self.follow_up(*id, room, Then::CatchUp);
+            if room.has_listeners() {
+                self.follow_up(*id, room, Then::CatchUp);
+            }
         }
     }
 
