@@ -14,7 +14,7 @@ use super::{Listener, RedisRoomLimits, key, line, node};
 use crate::harness::{PATIENCE, eventually};
 
 async fn cluster() -> (Server, nova::adapters::redis::RedisOptions) {
-    let server = Server::started(&["--cluster-enabled", "yes"]).await;
+    let server = Server::started(&["--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1"]).await;
     let admin = server.admin().await;
     admin.run(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).await;
     eventually("the cluster is up", PATIENCE, async || {

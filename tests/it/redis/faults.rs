@@ -250,6 +250,12 @@ async fn a_room_whose_redis_was_never_there_says_so_and_works_once_it_is() {
         published.map(drop).map_err(|e| e.to_string())
     })
     .await;
+    // The connection that listens comes back by itself.
+    eventually("the room can be listened to", PATIENCE, async || {
+        let subscribed = bus.subscribe(room, "e1").await;
+        subscribed.map(drop).map_err(|e| e.to_string())
+    })
+    .await;
     let mut listener = Listener::start(&bus, room).await;
     bus.publish(room, "e1", line("b"), None).await.unwrap();
     reaches(&mut listener, 1).await;
