@@ -25,6 +25,14 @@ const SILENT: Duration = Duration::from_secs(2);
 const LOOK_FOR_SILENCE: Duration = Duration::from_millis(500);
 /// Longest wait for the goodbye.
 const QUIT: Duration = Duration::from_secs(1);
+const SCHEMES: [&str; 6] = [
+    "redis",
+    "rediss",
+    "redis-cluster",
+    "rediss-cluster",
+    "redis-sentinel",
+    "rediss-sentinel",
+];
 const ACCEPTED: &str = "redis://[[user:]password@]host[:port][/database], or the same with rediss:, redis-cluster:, rediss-cluster:, redis-sentinel: or rediss-sentinel:";
 
 /// How to reach a Redis.
@@ -54,8 +62,14 @@ impl RedisOptions {
     }
 
     fn config(&self) -> Result<Config> {
+        let refused = || Error::field("url", ACCEPTED);
+        // fred takes any scheme that it does not know for `redis:`.
+        let (scheme, _) = self.url.split_once("://").ok_or_else(refused)?;
+        if !SCHEMES.contains(&scheme) {
+            return Err(refused());
+        }
         // The cause is left out: it may quote the URL.
-        let config = Config::from_url(&self.url).map_err(|_| Error::field("url", ACCEPTED))?;
+        let config = Config::from_url(&self.url).map_err(|_| refused())?;
         Ok(Config {
             // A server that is away at first is tried again like one that went away later.
             fail_fast: false,

@@ -226,6 +226,25 @@ async fn listeners_whose_connection_is_cut_again_and_again_miss_nothing() {
 }
 
 #[tokio::test]
+async fn what_was_said_while_a_connection_was_cut_is_heard_though_nothing_follows() {
+    let server = Server::started(&[]).await;
+    let [here, there] = [(); 2].map(|()| node(&server.options(), RedisRoomLimits::default()));
+    let room = RoomId::new();
+    let mut listener = Listener::start(&here, room).await;
+    let admin = server.admin().await;
+    for n in 0..5 {
+        admin.run(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
+        there
+            .publish(room, "e1", line(&n.to_string()), None)
+            .await
+            .unwrap();
+        reaches(&mut listener, 1).await;
+    }
+    listener.assert_gapless();
+    assert_eq!(listener.lost, 0);
+}
+
+#[tokio::test]
 async fn a_room_whose_redis_was_never_there_says_so_and_works_once_it_is() {
     let mut server = Server::absent(&[]);
     let bus = node(&server.options(), RedisRoomLimits::default());

@@ -202,8 +202,8 @@ impl Room {
         Then::Done
     }
 
-    /// Takes over what was read from history. Answers whether there was nothing to be told because the events
-    /// in between are gone; then the listeners are closed.
+    /// Takes over what was read from history. When it is of another epoch, or the events in between are gone, the
+    /// listeners are closed.
     pub(super) fn catch_up(&mut self, epoch: Option<&str>, events: &[SequencedEvent]) {
         // A state that is gone begins again at the next publish, which is announced.
         if epoch.is_some_and(|epoch| !self.is(epoch)) {
@@ -220,5 +220,140 @@ impl Room {
     /// Everyone who listens must subscribe again.
     pub(super) fn close(&mut self) {
         self.listeners.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nova_actors::domain::Timestamp;
+    use nova_actors::domain::room::RoomEvent;
+
+    use super::*;
+
+    fn event(seq: u64) -> SequencedEvent {
+        SequencedEvent {
+            seq,
+            at: Timestamp::from_millis(0),
+            event: RoomEvent::ended("ended"),
+        }
+    }
+
+    fn line(epoch: &str, seq: u64) -> Line {
+        Line {
+            epoch: epoch.into(),
+            content: Content::Event(event(seq)),
+        }
+    }
+
+    fn begins(epoch: &str, seq: u64) -> Line {
+        Line {
+            epoch: epoch.into(),
+            content: Content::Begins(seq),
+        }
+    }
+
+    fn ring(seqs: std::ops::RangeInclusive<u64>) -> Vec<SequencedEvent> {
+        seqs.map(event).collect()
+    }
+
+    fn room() -> Room {
+        Room::new("e1", 0, Instant::now())
+    }
+
+    fn join(room: &mut Room, seq: u64) -> Joined {
+        room.join("e1", seq, (8, 8), Instant::now()).unwrap()
+    }
+
+    fn heard(joined: &mut Joined) -> Vec<u64> {
+        std::iter::from_fn(|| joined.events.try_recv().ok())
+            .map(|event| event.seq)
+            .collect()
+    }
+
+    fn is_closed(joined: &Joined) -> bool {
+        joined.events.is_closed()
+    }
+
+    #[tokio::test]
+    async fn what_comes_while_history_is_read_is_neither_lost_nor_repeated() {
+        let mut room = room();
+        let mut joined = join(&mut room, 2);
+        for seq in 3..=5 {
+            assert_eq!(room.hear(&line("e1", seq)), Then::Done);
+        }
+        // History was read after 4 and before 5.
+        let mut remembered = ring(1..=4);
+        let (seq, then) = room.admit(&mut joined, &mut remembered, 2);
+        assert_eq!((seq, then), (5, Then::Done));
+        assert_eq!(remembered, ring(1..=5));
+        assert_eq!(room.hear(&line("e1", 6)), Then::Done);
+        assert_eq!(heard(&mut joined), [6]);
+    }
+
+    #[tokio::test]
+    async fn history_that_is_ahead_of_the_channel_is_told_to_the_others() {
+        let mut room = room();
+        let mut first = join(&mut room, 0);
+        let _ = room.admit(&mut first, &mut Vec::new(), 0);
+        let mut second = join(&mut room, 3);
+        let (seq, then) = room.admit(&mut second, &mut ring(1..=3), 3);
+        assert_eq!((seq, then), (3, Then::Done));
+        for seq in 1..=4 {
+            assert_eq!(room.hear(&line("e1", seq)), Then::Done);
+        }
+        assert_eq!(heard(&mut first), [1, 2, 3, 4]);
+        assert_eq!(heard(&mut second), [4]);
+    }
+
+    #[tokio::test]
+    async fn a_hole_is_filled_from_history_before_anything_else_is_told() {
+        let mut room = room();
+        let mut joined = join(&mut room, 0);
+        let _ = room.admit(&mut joined, &mut Vec::new(), 0);
+        assert_eq!(room.hear(&line("e1", 1)), Then::Done);
+        assert_eq!(room.hear(&line("e1", 4)), Then::CatchUp);
+        room.catch_up(Some("e1"), &ring(2..=4));
+        assert_eq!(room.hear(&line("e1", 4)), Then::Done);
+        assert_eq!(heard(&mut joined), [1, 2, 3, 4]);
+    }
+
+    #[tokio::test]
+    async fn a_hole_that_history_cannot_fill_closes_the_listeners() {
+        let mut room = room();
+        let mut joined = join(&mut room, 0);
+        room.catch_up(Some("e1"), &ring(7..=9));
+        assert!(is_closed(&joined));
+        assert!(heard(&mut joined).is_empty());
+        assert_eq!(room.told(), 9);
+    }
+
+    #[tokio::test]
+    async fn another_epoch_or_a_sequence_that_went_back_closes_the_listeners() {
+        for note in [begins("e2", 0), begins("e1", 3)] {
+            let mut room = room();
+            let joined = join(&mut room, 5);
+            assert_eq!(room.hear(&begins("e1", 5)), Then::Done);
+            assert_eq!(room.hear(&line("e0", 9)), Then::Done);
+            assert!(!is_closed(&joined));
+            assert_eq!(room.hear(&note), Then::Done);
+            assert!(is_closed(&joined), "{note:?}");
+        }
+        let mut room = room();
+        let joined = join(&mut room, 5);
+        room.catch_up(Some("e2"), &[]);
+        assert!(is_closed(&joined));
+    }
+
+    #[tokio::test]
+    async fn a_listener_with_a_full_outbox_is_closed_and_the_others_go_on() {
+        let mut room = room();
+        let mut slow = join(&mut room, 0);
+        let mut quick = join(&mut room, 0);
+        for seq in 1..=10 {
+            assert_eq!(room.hear(&line("e1", seq)), Then::Done);
+            assert_eq!(heard(&mut quick), [seq]);
+        }
+        assert!(is_closed(&slow) && !is_closed(&quick));
+        assert_eq!(heard(&mut slow), (1..=8).collect::<Vec<_>>());
     }
 }
