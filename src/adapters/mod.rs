@@ -4,6 +4,7 @@ pub mod analytics;
 pub mod cache;
 pub mod clock;
 pub mod log;
+pub mod redis;
 pub mod rooms;
 mod sqlite;
 pub mod store;

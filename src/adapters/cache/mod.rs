@@ -1,3 +1,4 @@
 //! Adapters of the cache port.
 
 pub mod memory;
+pub mod redis;

@@ -1,3 +1,4 @@
 //! Adapters of the rooms port.
 
 pub mod memory;
+pub mod redis;

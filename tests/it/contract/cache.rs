@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use nova::adapters::cache::memory::MemoryCache;
+use nova::adapters::cache::redis::RedisCache;
 use nova_actors::ports::Cache;
 
 use super::soon;
+use crate::harness::services;
 
 const LONG: Duration = Duration::from_secs(3_600);
 
@@ -34,6 +36,7 @@ macro_rules! cache_contract {
 }
 
 cache_contract!(memory, Memory);
+cache_contract!(redis, Redis);
 
 pub(crate) struct Memory;
 
@@ -42,6 +45,16 @@ impl CachePlace for Memory {
 
     async fn open() -> MemoryCache {
         MemoryCache::new(1_000_000)
+    }
+}
+
+pub(crate) struct Redis;
+
+impl CachePlace for Redis {
+    type Cache = RedisCache;
+
+    async fn open() -> RedisCache {
+        RedisCache::connect(&services::redis_options()).unwrap()
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use nova::adapters::clock::SystemClock;
 use nova::adapters::rooms::memory::MemoryRoomBus;
+use nova::adapters::rooms::redis::RedisRoomBus;
 use nova_actors::domain::room::{ChatLine, RoomEvent, RoomId, SequencedEvent};
 use nova_actors::domain::{MessageId, UserId};
 use nova_actors::ports::rooms::{DedupKey, Published, RoomBus};
@@ -24,6 +25,7 @@ use crate::contract::rooms::listeners::{
     a_slow_listener_is_dropped_and_the_others_get_everything, listeners_hear_their_own_room_only,
     viewers_are_what_was_told_last,
 };
+use crate::harness::services;
 
 /// See the module `contract`.
 pub(crate) trait RoomPlace: Sized + Send + Sync {
@@ -56,6 +58,7 @@ macro_rules! room_contract {
 }
 
 room_contract!(memory, MemoryPlace);
+room_contract!(redis, RedisPlace);
 
 pub(crate) struct MemoryPlace(LogFile);
 
@@ -69,6 +72,21 @@ impl RoomPlace for MemoryPlace {
     async fn open(&self) -> MemoryRoomBus {
         let log = self.0.open().await;
         MemoryRoomBus::new(Arc::new(log.journal()), Arc::new(SystemClock))
+    }
+}
+
+/// A node on the shared server; rooms have ids that nobody else has.
+pub(crate) struct RedisPlace(String);
+
+impl RoomPlace for RedisPlace {
+    type Bus = RedisRoomBus;
+
+    async fn new() -> Self {
+        Self(format!("node-{}", uuid::Uuid::now_v7()))
+    }
+
+    async fn open(&self) -> RedisRoomBus {
+        RedisRoomBus::connect(&services::redis_options(), &self.0, Arc::new(SystemClock)).unwrap()
     }
 }
 

@@ -2,6 +2,10 @@
 
 #![allow(dead_code, reason = "each suite asks for its own server")]
 
+use std::time::Duration;
+
+use nova::adapters::redis::RedisOptions;
+
 /// URL of the Postgres server.
 pub(crate) fn postgres() -> String {
     variable("NOVA_TEST_POSTGRES_URL")
@@ -20,6 +24,14 @@ pub(crate) fn kafka_libs() -> String {
 /// URL of the Redis server.
 pub(crate) fn redis() -> String {
     variable("NOVA_TEST_REDIS_URL")
+}
+
+/// The shared Redis, with more patience than production has: the machine is busy.
+pub(crate) fn redis_options() -> RedisOptions {
+    RedisOptions {
+        url: redis(),
+        command_timeout: Duration::from_secs(5),
+    }
 }
 
 /// URL of the ClickHouse server.

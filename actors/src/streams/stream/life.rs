@@ -17,6 +17,8 @@ use crate::streams::handle::Shared;
 
 /// How old the owner's stored sign of life may become while the owner is connected.
 const OWNER_FRESH: Duration = Duration::from_secs(30);
+/// How long viewers of other nodes are counted after the bus last told how many they are.
+const COUNTS_GOOD_FOR: Duration = Duration::from_secs(15);
 /// Longest wait for the store on the way out.
 const LAST_STORE: Duration = Duration::from_secs(2);
 
@@ -29,6 +31,7 @@ pub(super) struct Life {
     ending: bool,
     informing: bool,
     counting: bool,
+    counted_at: Option<Instant>,
     told_viewers: Option<u64>,
     storing: bool,
     stored_at: Option<Instant>,
@@ -98,13 +101,7 @@ impl StreamActor {
                     self.open(ctx);
                 }
             }
-            Own::Counted(outcome) => {
-                self.life.counting = false;
-                match outcome {
-                    Ok(elsewhere) => room.elsewhere(elsewhere),
-                    Err(_) => self.life.told_viewers = None,
-                }
-            }
+            Own::Counted(outcome) => self.counted(outcome),
             Own::Stored {
                 totals,
                 owner,
@@ -140,6 +137,22 @@ impl StreamActor {
             | Own::Chatted { .. }
             | Own::Flush
             | Own::Second => {}
+        }
+    }
+
+    fn counted(&mut self, elsewhere: Result<u64>) {
+        self.life.counting = false;
+        let Some(room) = &mut self.room else { return };
+        let now = Instant::now();
+        if let Ok(elsewhere) = elsewhere {
+            self.life.counted_at = Some(now);
+            room.elsewhere(elsewhere);
+            return;
+        }
+        self.life.told_viewers = None;
+        // Without the bus each node counts for itself.
+        if due(&mut self.life.counted_at, COUNTS_GOOD_FOR, now) {
+            room.elsewhere(0);
         }
     }
 

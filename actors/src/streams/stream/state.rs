@@ -9,7 +9,7 @@ use super::members::{Members, ViewerId};
 use super::ring::{Resume, Ring};
 use super::tick::{Due, Tick};
 use super::unique::Unique;
-use crate::domain::room::{RoomInfo, SequencedEvent};
+use crate::domain::room::{RoomEvent, RoomInfo, SequencedEvent};
 use crate::domain::{LiveStream, Timestamp, UserId, ViewerTotals};
 use crate::error::Result;
 use crate::streams::frame::{self, Frame, LogFrame, Missed, RoomMode, RoomView, StateBody};
@@ -103,7 +103,10 @@ impl Room {
     pub(super) fn heard(&mut self, events: &[SequencedEvent], now: Instant) -> Result<Option<Due>> {
         let mut any = false;
         for event in events {
-            any |= self.ring.push(event)?;
+            if self.ring.push(event)? {
+                any = true;
+                self.informed(event);
+            }
         }
         if !any {
             return Ok(None);
@@ -113,6 +116,18 @@ impl Room {
         } else {
             self.tick.due(now)
         }))
+    }
+
+    /// Viewers are told by one node for all: what another told them need not be told again. This node's row is
+    /// brought up to it, unless it is newer.
+    fn informed(&mut self, event: &SequencedEvent) {
+        if let RoomEvent::Info(info) = &event.event {
+            if self.untold().is_none() {
+                self.row.title.clone_from(&info.title);
+                self.row.category.clone_from(&info.category);
+            }
+            self.told = info.clone();
+        }
     }
 
     /// Takes what the bus remembers after it was lost for a while; answers as [`Room::heard`].

@@ -2,6 +2,7 @@
 
 mod calls;
 mod life;
+mod nodes;
 mod room;
 
 use std::time::Duration;
