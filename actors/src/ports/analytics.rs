@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::domain::change::CapturedTable;
 use crate::domain::feed::{Candidate, PostFeatures};
 use crate::domain::{PostId, Timestamp, UserId};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A partition as the ledger knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,8 @@ pub struct Claim {
 pub struct RowState {
     /// Whose row.
     pub table: CapturedTable,
-    /// Total order over the history of a key; an older version never replaces a newer one.
+    /// Total order over the history of a key; an older version never replaces a newer one. Two states of a key
+    /// with the same version are the same state.
     pub version: u128,
     /// Whether the row is gone.
     pub deleted: bool,
@@ -73,6 +74,36 @@ pub struct Batch {
     pub dead: Vec<DeadLetter>,
     /// Time of the newest record of the range.
     pub watermark: Timestamp,
+}
+
+impl Batch {
+    /// Whether every offset of the range ended in one way, dead letters are of the range, and the numbers fit.
+    ///
+    /// # Errors
+    /// `Internal` when they do not.
+    pub fn adds_up(&self) -> Result<()> {
+        let Outcomes {
+            landed,
+            duplicate,
+            dead,
+            ignored,
+        } = self.outcomes;
+        let sum = [landed, duplicate, dead, ignored]
+            .into_iter()
+            .try_fold(0_u64, u64::checked_add);
+        let range = self.first..self.next;
+        let sound = self.next <= i64::MAX.cast_unsigned()
+            && self.next.checked_sub(self.first) == sum
+            && self.dead.len() as u64 == dead
+            && self.dead.iter().all(|letter| range.contains(&letter.offset));
+        if sound {
+            Ok(())
+        } else {
+            Err(Error::internal(
+                "the outcomes of a batch do not add up to its range",
+            ))
+        }
+    }
 }
 
 /// A record that was put aside.

@@ -1,5 +1,6 @@
 //! For tests of this crate and of its users: a clock that follows tokio's, and actors without a tree.
 
+mod ledger;
 mod live;
 mod rooms;
 
@@ -10,6 +11,7 @@ use crate::error::Result;
 use crate::ports::Clock;
 use crate::runtime::{Actor, Address, DEFAULT_CAPACITY, Root};
 
+pub use ledger::MemoryLedger;
 pub use live::{FakeStore, LiveWorld};
 pub use rooms::FakeBus;
 

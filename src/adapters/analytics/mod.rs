@@ -1,3 +1,5 @@
 //! Analytics adapters.
 
+pub mod clickhouse;
+mod columns;
 pub mod sqlite;

@@ -6,6 +6,7 @@ mod log;
 mod metrics;
 mod person;
 mod process;
+pub(crate) mod services;
 mod viewer;
 mod wait;
 

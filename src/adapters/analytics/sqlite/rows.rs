@@ -1,10 +1,11 @@
 //! Row states as the statements take them: per table one JSON array of rows, merged in their order.
 
+use nova_actors::Result;
 use nova_actors::domain::change::CapturedTable;
 use nova_actors::ports::analytics::RowState;
-use nova_actors::{Error, Result};
 use serde_json::{Value, json};
-use uuid::Uuid;
+
+use crate::adapters::analytics::columns::Columns;
 
 /// Merges rows given as a JSON array. A row whose version is not newer than the stored one changes nothing.
 pub(super) const fn merge(table: CapturedTable) -> &'static str {
@@ -64,96 +65,57 @@ pub(super) const fn merge(table: CapturedTable) -> &'static str {
 pub(super) fn of_table(table: CapturedTable, rows: &[RowState]) -> Result<Option<String>> {
     let mut list = Vec::new();
     for (index, state) in rows.iter().enumerate().filter(|(_, state)| state.table == table) {
-        list.push(Row { index, state }.values()?);
+        list.push(values(&Columns::new(index, state))?);
     }
     Ok((!list.is_empty()).then(|| Value::Array(list).to_string()))
 }
 
-struct Row<'a> {
-    index: usize,
-    state: &'a RowState,
+fn values(row: &Columns<'_>) -> Result<Value> {
+    let version = hex::encode(row.state().version.to_be_bytes());
+    let deleted = i32::from(row.deleted()?);
+    Ok(match row.state().table {
+        CapturedTable::Posts => json!([
+            id(row, "id")?,
+            id(row, "author_id")?,
+            row.time("created_at")?,
+            version,
+            deleted,
+        ]),
+        CapturedTable::Follows => json!([
+            id(row, "follower_id")?,
+            id(row, "followee_id")?,
+            row.time("created_at")?,
+            version,
+            deleted,
+        ]),
+        CapturedTable::Likes => json!([
+            id(row, "post_id")?,
+            id(row, "user_id")?,
+            id(row, "post_author_id")?,
+            row.time("created_at")?,
+            version,
+            deleted,
+        ]),
+        CapturedTable::Comments => json!([
+            id(row, "post_id")?,
+            id(row, "id")?,
+            id(row, "user_id")?,
+            id(row, "post_author_id")?,
+            row.time("created_at")?,
+            version,
+            deleted,
+        ]),
+        CapturedTable::PostCounters => json!([
+            id(row, "post_id")?,
+            row.count("likes")?,
+            row.count("comments")?,
+            version,
+            deleted,
+        ]),
+    })
 }
 
-impl Row<'_> {
-    fn values(&self) -> Result<Value> {
-        let version = hex::encode(self.state.version.to_be_bytes());
-        let deleted = i32::from(self.deleted()?);
-        Ok(match self.state.table {
-            CapturedTable::Posts => json!([
-                self.id("id")?,
-                self.id("author_id")?,
-                self.time("created_at")?,
-                version,
-                deleted,
-            ]),
-            CapturedTable::Follows => json!([
-                self.id("follower_id")?,
-                self.id("followee_id")?,
-                self.time("created_at")?,
-                version,
-                deleted,
-            ]),
-            CapturedTable::Likes => json!([
-                self.id("post_id")?,
-                self.id("user_id")?,
-                self.id("post_author_id")?,
-                self.time("created_at")?,
-                version,
-                deleted,
-            ]),
-            CapturedTable::Comments => json!([
-                self.id("post_id")?,
-                self.id("id")?,
-                self.id("user_id")?,
-                self.id("post_author_id")?,
-                self.time("created_at")?,
-                version,
-                deleted,
-            ]),
-            CapturedTable::PostCounters => json!([
-                self.id("post_id")?,
-                self.count("likes")?,
-                self.count("comments")?,
-                version,
-                deleted,
-            ]),
-        })
-    }
-
-    /// Posts are deleted softly in the store.
-    fn deleted(&self) -> Result<bool> {
-        if self.state.table != CapturedTable::Posts || self.column("deleted_at").is_null() {
-            return Ok(self.state.deleted);
-        }
-        self.time("deleted_at").map(|_| true)
-    }
-
-    fn id(&self, column: &str) -> Result<String> {
-        self.column(column)
-            .as_str()
-            .and_then(|text| Uuid::try_parse(text).ok())
-            .map(|id| id.simple().to_string())
-            .ok_or_else(|| self.refused(column, "a UUID"))
-    }
-
-    fn time(&self, column: &str) -> Result<i64> {
-        self.column(column)
-            .as_i64()
-            .ok_or_else(|| self.refused(column, "epoch milliseconds"))
-    }
-
-    fn count(&self, column: &str) -> Result<i64> {
-        self.column(column)
-            .as_i64()
-            .filter(|count| *count >= 0)
-            .ok_or_else(|| self.refused(column, "a count"))
-    }
-
-    fn column(&self, name: &str) -> &Value {
-        self.state.row.get(name).unwrap_or(&Value::Null)
-    }
-
-    fn refused(&self, column: &str, expected: &'static str) -> Error {
-        Error::field(format!("rows[{}].{column}", self.index), expected)
-    }
+/// As `unhex` takes it.
+fn id(row: &Columns<'_>, column: &str) -> Result<String> {
+    Ok(row.id(column)?.simple().to_string())
 }

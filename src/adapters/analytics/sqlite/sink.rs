@@ -37,7 +37,7 @@ impl AnalyticsSink for SqliteAnalytics {
     }
 
     async fn apply(&self, batch: &Batch) -> Result<()> {
-        adds_up(batch)?;
+        batch.adds_up()?;
         // All rows are read before the write lock is taken.
         let mut merges = Vec::new();
         for table in CapturedTable::ALL {
@@ -170,31 +170,6 @@ async fn record(tx: &mut Transaction<'static, Sqlite>, batch: &Batch) -> sqlx::R
     .execute(&mut **tx)
     .await?;
     Ok(())
-}
-
-/// Every offset of the range ended in one way, dead letters are of the range, and the numbers fit.
-fn adds_up(batch: &Batch) -> Result<()> {
-    let outcomes = batch.outcomes;
-    let sum = [
-        outcomes.landed,
-        outcomes.duplicate,
-        outcomes.dead,
-        outcomes.ignored,
-    ]
-    .into_iter()
-    .try_fold(0_u64, u64::checked_add);
-    let range = batch.first..batch.next;
-    let sound = batch.next <= i64::MAX.cast_unsigned()
-        && batch.next.checked_sub(batch.first) == sum
-        && batch.dead.len() as u64 == outcomes.dead
-        && batch.dead.iter().all(|letter| range.contains(&letter.offset));
-    if sound {
-        Ok(())
-    } else {
-        Err(Error::internal(
-            "the outcomes of a batch do not add up to its range",
-        ))
-    }
 }
 
 fn unsigned(number: i64) -> Result<u64> {

@@ -33,16 +33,19 @@ pub(crate) async fn rows_are_in_the_reads_after_their_batch<B: Backend>() {
     assert_eq!(features.interactions[&author], 2);
 }
 
+/// The lists, and the figures.
+pub(super) type Reads = (Vec<Vec<Candidate>>, Features);
+
 /// A small history of everything, with its rows in the order in which they happened.
-struct History {
-    reader: UserId,
+pub(super) struct History {
+    pub(super) reader: UserId,
     authors: Vec<UserId>,
     posts: Vec<Candidate>,
-    rows: Vec<RowState>,
+    pub(super) rows: Vec<RowState>,
 }
 
 impl History {
-    fn new(random: &mut StdRng) -> Self {
+    pub(super) fn new(random: &mut StdRng) -> Self {
         let authors: Vec<UserId> = (0..3).map(|_| UserId::new()).collect();
         let posts = (0..6_usize).map(|n| Candidate {
             post_id: PostId::new(),
@@ -90,7 +93,7 @@ impl History {
     }
 
     /// Everything that can be asked about it.
-    async fn reads<B: Backend>(&self, world: &World<B>) -> (Vec<Vec<Candidate>>, Features) {
+    pub(super) async fn reads<B: Backend>(&self, world: &World<B>) -> Reads {
         let ids: Vec<PostId> = self.posts.iter().map(|post| post.post_id).collect();
         let lists = vec![
             world.followees(self.reader).await,
