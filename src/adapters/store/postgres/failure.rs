@@ -91,7 +91,11 @@ mod tests {
         for code in ["23505", "42P01", "22003", "42501", "28P01"] {
             assert_eq!(of_code(code), Kind::Internal, "{code}");
         }
-        for error in [sqlx::Error::PoolTimedOut, sqlx::Error::PoolClosed, super::super::silence()] {
+        for error in [
+            sqlx::Error::PoolTimedOut,
+            sqlx::Error::PoolClosed,
+            super::super::silence(),
+        ] {
             assert_eq!(failure(error).kind(), &Kind::Unavailable);
         }
         assert_eq!(failure(sqlx::Error::RowNotFound).kind(), &Kind::Internal);

@@ -12,7 +12,8 @@ use super::failure::failure;
 use super::rows::{number, optional_time};
 use super::{PostgresStore, Statement};
 
-const CLAIM: &str = "insert into pipeline_partitions as held (pipeline, topic, partition, epoch, owner, next_offset)
+const CLAIM: &str =
+    "insert into pipeline_partitions as held (pipeline, topic, partition, epoch, owner, next_offset)
      values ($1, $2, $3, 1, $4, 0)
      on conflict (pipeline, topic, partition) do update set epoch = held.epoch + 1, owner = excluded.owner
      returning epoch, next_offset, pending_next";
@@ -61,9 +62,7 @@ fn claimed(row: &PgRow) -> sqlx::Result<Claim> {
     Ok(Claim {
         epoch: number(row, "epoch")?,
         next_offset: number(row, "next_offset")?,
-        pending: pending
-            .map(|_| number(row, "pending_next"))
-            .transpose()?,
+        pending: pending.map(|_| number(row, "pending_next")).transpose()?,
     })
 }
 
@@ -90,9 +89,7 @@ pub(super) fn fenced(row: Option<PgRow>, range: Range<'_>) -> Error {
     let stands = number(&row, "epoch").and_then(|epoch| Ok((epoch, number(&row, "next_offset")?)));
     match stands {
         Err(error) => failure(error),
-        Ok((epoch, _)) if epoch != range.epoch => {
-            Error::new(Kind::Fenced, "the partition has another owner")
-        }
+        Ok((epoch, _)) if epoch != range.epoch => Error::new(Kind::Fenced, "the partition has another owner"),
         Ok((_, next)) => Error::new(
             Kind::Fenced,
             format!("the ledger goes on from {next}, the batch from {}", range.first),

@@ -77,9 +77,7 @@ impl PostgresStore {
             .await
             .map_err(|error| match error {
                 sqlx::migrate::MigrateError::Execute(error) => failure(error),
-                error => {
-                    Error::new(Kind::Internal, "the store could not be migrated").with_source(error)
-                }
+                error => Error::new(Kind::Internal, "the store could not be migrated").with_source(error),
             })?;
         let next = sqlx::query("select nova_ensure_partitions(now(), $1)").bind(MONTHS_AHEAD.cast_signed());
         next.execute(&mut session).await.map_err(failure)?;

@@ -88,7 +88,10 @@ impl PostgresStore {
     ///
     /// # Errors
     /// `Validation` when the URL is not one of Postgres.
-    #[expect(clippy::unused_async, reason = "every adapter is made alike, and a pool needs a runtime")]
+    #[expect(
+        clippy::unused_async,
+        reason = "every adapter is made alike, and a pool needs a runtime"
+    )]
     pub async fn connect(options: &PostgresOptions) -> Result<Self> {
         let connect = options.connect()?;
         let patience = options.statement_timeout + MARGIN;
@@ -172,5 +175,8 @@ async fn answered_within<T>(
 }
 
 fn silence() -> sqlx::Error {
-    sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "the server did not answer"))
+    sqlx::Error::Io(io::Error::new(
+        io::ErrorKind::TimedOut,
+        "the server did not answer",
+    ))
 }

@@ -1,8 +1,8 @@
 //! The end of a batch: ledger, outcomes, dead letters and watermark in one transaction.
 
+use nova_actors::Result;
 use nova_actors::ports::analytics::Batch;
 use nova_actors::ports::ledger::Range;
-use nova_actors::{Error, Result};
 
 use super::PostgresStore;
 use super::ledger::{fenced, held, of_partition, offset, stands};
@@ -33,7 +33,7 @@ const BURY: &str = "insert into dead_letters
 
 impl PostgresStore {
     pub(super) async fn settle_batch(&self, batch: &Batch) -> Result<()> {
-        adds_up(batch)?;
+        batch.adds_up()?;
         let range = Range::of(batch);
         let settle = held(SETTLE, range)?
             .bind(offset(batch.next)?)
@@ -80,35 +80,34 @@ async fn bury(write: &mut Write<'_>, batch: &Batch) -> Result<()> {
     let text = |text: &String| text.replace('\0', "\u{fffd}");
     let bury = of_partition(BURY, Range::of(batch))
         .bind(offsets)
-        .bind(batch.dead.iter().map(|letter| letter.key.clone()).collect::<Vec<_>>())
-        .bind(batch.dead.iter().map(|letter| letter.value.clone()).collect::<Vec<_>>())
-        .bind(batch.dead.iter().map(|letter| text(&letter.headers)).collect::<Vec<_>>())
-        .bind(batch.dead.iter().map(|letter| text(&letter.reason)).collect::<Vec<_>>())
+        .bind(
+            batch
+                .dead
+                .iter()
+                .map(|letter| letter.key.clone())
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            batch
+                .dead
+                .iter()
+                .map(|letter| letter.value.clone())
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            batch
+                .dead
+                .iter()
+                .map(|letter| text(&letter.headers))
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            batch
+                .dead
+                .iter()
+                .map(|letter| text(&letter.reason))
+                .collect::<Vec<_>>(),
+        )
         .bind(Time(batch.watermark));
     write.execute(bury).await.map(drop)
-}
-
-/// Every offset of the range ended in one way, dead letters are of the range, and the numbers fit.
-fn adds_up(batch: &Batch) -> Result<()> {
-    let outcomes = batch.outcomes;
-    let sum = [
-        outcomes.landed,
-        outcomes.duplicate,
-        outcomes.dead,
-        outcomes.ignored,
-    ]
-    .into_iter()
-    .try_fold(0_u64, u64::checked_add);
-    let range = batch.first..batch.next;
-    let sound = batch.next <= i64::MAX.cast_unsigned()
-        && batch.next.checked_sub(batch.first) == sum
-        && batch.dead.len() as u64 == outcomes.dead
-        && batch.dead.iter().all(|letter| range.contains(&letter.offset));
-    if sound {
-        Ok(())
-    } else {
-        Err(Error::internal(
-            "the outcomes of a batch do not add up to its range",
-        ))
-    }
 }

@@ -39,8 +39,11 @@ const LOCKED: &str = concat!(
     stream_columns!(),
     " from live_streams where id = $1 for no key update"
 );
-pub(super) const STREAMS: &str =
-    concat!("select ", stream_columns!(), " from live_streams where id = any($1)");
+pub(super) const STREAMS: &str = concat!(
+    "select ",
+    stream_columns!(),
+    " from live_streams where id = any($1)"
+);
 /// Most viewers and different people never become fewer, whoever reports them.
 pub(super) const END: &str = concat!(
     "update live_streams set ended_at = $2, ended_reason = $3, viewers = $4,

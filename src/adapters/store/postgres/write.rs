@@ -122,11 +122,7 @@ impl<'a> Write<'a> {
     }
 
     /// Commits with `answer` under the write's key, when it has one.
-    pub(super) async fn finish<T: Serialize + Sync>(
-        mut self,
-        ctx: &WriteContext,
-        answer: &T,
-    ) -> Result<()> {
+    pub(super) async fn finish<T: Serialize + Sync>(mut self, ctx: &WriteContext, answer: &T) -> Result<()> {
         if let Some(key) = &ctx.idempotency {
             let answer = serde_json::to_string(answer)
                 .map_err(|e| Error::internal("an answer could not be encoded").with_source(e))?;
@@ -159,14 +155,30 @@ impl<'a> Write<'a> {
         now: Timestamp,
     ) -> Result<()> {
         let text = |image: &Option<Value>| image.as_ref().map(Value::to_string);
-        let column = |of: fn(&RowChange) -> &'static str| -> Vec<&'static str> { changes.iter().map(of).collect() };
+        let column =
+            |of: fn(&RowChange) -> &'static str| -> Vec<&'static str> { changes.iter().map(of).collect() };
         let log = sqlx::query(LOG)
             .bind(changes.iter().map(|_| EventId::new().uuid()).collect::<Vec<_>>())
             .bind(column(|change| change.table.table()))
             .bind(column(|change| change.op.letter()))
-            .bind(changes.iter().map(|change| change.key.to_string()).collect::<Vec<_>>())
-            .bind(changes.iter().map(|change| text(&change.before)).collect::<Vec<_>>())
-            .bind(changes.iter().map(|change| text(&change.after)).collect::<Vec<_>>())
+            .bind(
+                changes
+                    .iter()
+                    .map(|change| change.key.to_string())
+                    .collect::<Vec<_>>(),
+            )
+            .bind(
+                changes
+                    .iter()
+                    .map(|change| text(&change.before))
+                    .collect::<Vec<_>>(),
+            )
+            .bind(
+                changes
+                    .iter()
+                    .map(|change| text(&change.after))
+                    .collect::<Vec<_>>(),
+            )
             .bind(ctx.traceparent.as_str().to_owned())
             .bind(Time(now));
         self.execute(log).await.map(drop)
