@@ -39,14 +39,12 @@ async fn work(ledger: &impl PipelineLedger, owner: &str) -> Vec<u64> {
     let mut settled = Vec::new();
     for _ in 0..20 {
         let claim = claim(ledger, owner).await;
-        let mut first = claim.next_offset;
-        for _ in 0..3 {
+        for first in claim.next_offset..claim.next_offset + 3 {
             match settle_one(ledger, claim.epoch, first).await {
                 Ok(()) => settled.push(first),
                 Err(error) if error.kind() == &Kind::Fenced => break,
                 Err(error) => panic!("{error}"),
             }
-            first += 1;
         }
     }
     settled
