@@ -8,7 +8,7 @@
 //! ├─ social      social/<n>
 //! ├─ streams     directory ─ stream/<id> ─ shard/<id>/<n>
 //! ├─ consumers   cdc
-//! ├─ jobs        job/retention
+//! ├─ jobs        job/retention, job/partitions
 //! └─ process     what the program adds: its probes, the demo conversation
 //! ```
 //!
@@ -22,7 +22,7 @@ use crate::consumers::cdc::{CdcArgs, CdcConsumer, CdcHandle, CdcSettings};
 use crate::error::Result;
 use crate::feed::{CursorKey, FeedArgs, FeedHandle, FeedSettings};
 use crate::invalidation::{Invalidator, InvalidatorArgs, InvalidatorHandle};
-use crate::jobs::{PeriodicJob, PeriodicJobArgs, Retention};
+use crate::jobs::{Job, NextPartitions, PeriodicJob, PeriodicJobArgs, Retention};
 use crate::loader::{
     Fetch, FetchPosts, FetchStreams, FetchUsers, Loader, LoaderArgs, LoaderHandle, LoaderSettings,
     PostLoader, StreamLoader, UserLoader,
@@ -30,7 +30,7 @@ use crate::loader::{
 use crate::ports::analytics::{AnalyticsSink, FeedSource};
 use crate::ports::log::{EventSink, EventSource, LogRetention};
 use crate::ports::rooms::{RoomBus, RoomJournal};
-use crate::ports::store::{PendingChanges, PostReader, SocialStore, StreamStore, UserDirectory};
+use crate::ports::store::{Partitions, PendingChanges, PostReader, SocialStore, StreamStore, UserDirectory};
 use crate::ports::{Cache, Clock};
 use crate::publisher::{Relay, RelayArgs, RelayHandle, RelaySettings};
 use crate::runtime::tree::ActorTree;
@@ -47,6 +47,9 @@ const LOADER_CAPACITY: usize = 8_192;
 const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
 /// A job that is not done by then is given up until its next turn.
 const JOB_DEADLINE: Duration = Duration::from_secs(300);
+
+/// How often the next partitions are looked after.
+const PARTITIONS_EVERY: Duration = Duration::from_secs(6 * 3_600);
 
 /// The world, as the actors need it.
 #[derive(Clone)]
@@ -77,6 +80,8 @@ pub struct Ports {
     pub retention: Option<Arc<dyn LogRetention>>,
     /// Retention of room events, where Nova keeps them itself.
     pub journal: Option<Arc<dyn RoomJournal>>,
+    /// Tables that are split by time, where the store has them.
+    pub partitions: Option<Arc<dyn Partitions>>,
     /// Wall-clock time.
     pub clock: Arc<dyn Clock>,
 }
@@ -317,13 +322,25 @@ fn jobs(ports: &Ports, settings: &Settings) -> GroupSpec {
         journal: ports.journal.clone(),
         topics: settings.topics.clone(),
     };
+    let group = GroupSpec::new("jobs");
+    let group = periodic(group, ports, Arc::new(retention), settings.retention_every);
+    match &ports.partitions {
+        Some(store) => {
+            let store = Arc::clone(store);
+            periodic(group, ports, Arc::new(NextPartitions { store }), PARTITIONS_EVERY)
+        }
+        None => group,
+    }
+}
+
+fn periodic(group: GroupSpec, ports: &Ports, job: Arc<dyn Job>, every: Duration) -> GroupSpec {
+    let name = format!("job/{}", job.name());
     let args = PeriodicJobArgs {
-        job: Arc::new(retention),
-        every: settings.retention_every,
+        job,
+        every,
         deadline: JOB_DEADLINE,
         clock: Arc::clone(&ports.clock),
     };
-    let name = "job/retention";
-    let address = Address::vacant(PeriodicJob::KIND, name, 16);
-    GroupSpec::new("jobs").child::<PeriodicJob>(&address, ChildSpec::permanent(name), args)
+    let address = Address::vacant(PeriodicJob::KIND, name.clone(), 16);
+    group.child::<PeriodicJob>(&address, ChildSpec::permanent(name), args)
 }

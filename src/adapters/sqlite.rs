@@ -86,7 +86,7 @@ impl Database {
     }
 }
 
-/// A migration of an embedded database, and whether the file has it.
+/// A migration of a database, and whether the database has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MigrationState {
     /// Which database.
@@ -95,7 +95,7 @@ pub struct MigrationState {
     pub version: i64,
     /// What it adds.
     pub name: &'static str,
-    /// Whether the file has it.
+    /// Whether the database has it.
     pub applied: bool,
 }
 
@@ -147,7 +147,8 @@ async fn applied_versions(database: &'static str, path: &Path) -> Result<Vec<i64
     versions
 }
 
-fn migrator(steps: &[Step]) -> Migrator {
+/// What brings a database up to date, of either dialect.
+pub(super) fn migrator(steps: &[Step]) -> Migrator {
     let migrations = steps.iter().map(|&(version, name, sql)| {
         Migration::new(
             version,

@@ -64,6 +64,7 @@ impl World {
             rooms: Arc::clone(&self.rooms) as Arc<dyn rooms::RoomBus>,
             retention: Some(Arc::new(self.log.clone())),
             journal: Some(Arc::new(self.log.journal())),
+            partitions: None,
             clock: Arc::clone(&self.clock),
         }
     }

@@ -17,6 +17,7 @@ mod harness;
 mod http;
 mod list_queries;
 mod redis;
+mod postgres;
 mod room;
 mod streams_api;
 mod supervision;

@@ -8,8 +8,10 @@
 //! - **Shutdown**: gives a run up; the next start does it again.
 //! - **Metrics**: `nova_job_runs_total`, `nova_job_duration_seconds`, `nova_job_last_success_timestamp_seconds`.
 
+mod partitions;
 mod periodic;
 mod retention;
 
+pub use partitions::NextPartitions;
 pub use periodic::{Job, PeriodicJob, PeriodicJobArgs};
 pub use retention::Retention;

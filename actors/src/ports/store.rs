@@ -171,3 +171,11 @@ pub trait PendingChanges: Send + Sync {
     /// Live streams that are running, oldest first, strictly after `after`: for rebuilding their actors.
     async fn running(&self, after: Option<StreamId>, limit: u32) -> Result<Vec<LiveStream>>;
 }
+
+/// The parts of a table that is split by time, where the store has such tables.
+#[async_trait]
+pub trait Partitions: Send + Sync {
+    /// Makes the parts for the month of `now` and the `months_ahead` after it, where they are missing; answers how
+    /// many it made.
+    async fn ensure_partitions(&self, now: Timestamp, months_ahead: u32) -> Result<u64>;
+}

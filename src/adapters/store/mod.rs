@@ -5,6 +5,7 @@
 
 mod images;
 mod newcomer;
+pub mod postgres;
 mod sqlite;
 
 pub use sqlite::SqliteStore;

@@ -18,6 +18,7 @@ macro_rules! contract_tests {
 mod analytics;
 mod cache;
 mod journal;
+mod ledger;
 mod log;
 mod rooms;
 mod store;

@@ -10,6 +10,7 @@ mod users;
 use std::sync::{Arc, LazyLock};
 
 use nova::adapters::store::SqliteStore;
+use nova::adapters::store::postgres::PostgresStore;
 use nova_actors::domain::change::Change;
 use nova_actors::domain::{
     IdempotencyKey, Identity, LiveStream, NewPost, NewStream, Post, Timestamp, TraceParent, User, UserId,
@@ -18,6 +19,8 @@ use nova_actors::domain::{
 use nova_actors::ports::store::{PendingChanges, PostReader, SocialStore, StreamStore, UserDirectory};
 use nova_actors::{Kind, Result};
 use tempfile::TempDir;
+
+use crate::postgres::PostgresDatabase;
 
 /// Data that a store can be opened on more than once.
 pub(crate) trait Backend: Sized {
@@ -52,6 +55,27 @@ impl Backend for SqliteFile {
     }
 
     fn queries(store: &SqliteStore) -> u64 {
+        store.queries()
+    }
+}
+
+/// A copy of the migrated template on the server of the tests.
+impl Backend for PostgresDatabase {
+    type Store = PostgresStore;
+
+    async fn fresh() -> Self {
+        Self::migrated().await
+    }
+
+    async fn open(&self) -> PostgresStore {
+        self.store().await
+    }
+
+    async fn close(store: &PostgresStore) {
+        store.close().await;
+    }
+
+    fn queries(store: &PostgresStore) -> u64 {
         store.queries()
     }
 }
@@ -99,6 +123,7 @@ macro_rules! store_contract {
 }
 
 store_contract!(sqlite, crate::contract::store::SqliteFile);
+store_contract!(postgres, crate::postgres::PostgresDatabase);
 
 #[tokio::test]
 async fn a_closed_sqlite_store_is_unavailable() {

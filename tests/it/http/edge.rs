@@ -184,6 +184,7 @@ async fn system(files: &TempDir) -> ActorSystem {
         cache: Arc::new(MemoryCache::new(1 << 20)),
         rooms: Arc::new(MemoryRoomBus::new(journal.clone(), clock.clone())),
         journal: Some(journal),
+        partitions: None,
         clock,
     };
     let settings = Settings {
