@@ -16,6 +16,7 @@ mod feed_flow;
 mod harness;
 mod http;
 mod list_queries;
+mod monitoring;
 mod room;
 mod streams_api;
 mod supervision;
