@@ -104,7 +104,7 @@ async fn every_panel_and_every_alert_finds_its_series_in_the_demo_world() {
     let nova = Nova::start(&home, &Launch::seeded()).await;
     // Feeds are counted when somebody reads one, as a visitor of the page does.
     let reader = nova.person("monitoring").await;
-    reader.get("/api/v1/feed").send().await.ok(200);
+    reader.get("/feed").send().await.ok(200);
     let (panels, rules) = (panel_queries(), rule_queries());
     assert!(!panels.is_empty() && !rules.is_empty());
 
