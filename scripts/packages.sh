@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by other scripts: installs Debian packages where something is missing.
 
 # Runs a command as root, through sudo where it asks for no password, or not at all.

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Real Postgres, Redis, Kafka and a ClickHouse engine on free loopback ports, for tests, without Docker.
+# Real Postgres, Redis, Kafka and a ClickHouse engine on free loopback ports, for tests, without Docker; in containers
+# where a Docker engine answers (never with NOVA_SERVICES_DOCKER=no).
 #
 #   services.sh up       starts what is not running and waits for it; names what could not be had and fails then
 #   services.sh down     stops what `up` has started
@@ -22,13 +23,30 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/nova-services
 kafka=$cache/kafka-$kafka_version
 engine=$cache/chdb-$chdb_version
 services=(postgres redis kafka clickhouse)
+# shellcheck source=scripts/containers.sh
+. "$here/containers.sh"
 
 free_port() {
   python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
-accepts() {
-  (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
+# exchange PORT REQUEST LENGTH: sends bytes, as printf writes them; the first bytes of the answer in hex.
+exchange() {
+  timeout 5 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$0" && printf "$1" >&3 && head -c "$2" <&3' "$@" 2>/dev/null |
+    od -An -tx1 | tr -d ' \n'
+}
+
+redis_answers() {
+  [ "$(exchange "$1" 'PING\r\n' 5)" = 2b504f4e47 ] # +PONG
+}
+
+# Asked for the protocol's versions; the answer repeats the request's number, 7.
+kafka_answers() {
+  [[ $(exchange "$1" '\0\0\0\x0a\0\x12\0\0\0\0\0\x07\xff\xff' 8) == ????????00000007 ]]
+}
+
+clickhouse_answers() {
+  [[ $(exchange "$1" 'GET /ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' 12) == *20323030 ]] # 200
 }
 
 # When a process was started, in clock ticks since boot: tells it from a later one with the same id.
@@ -47,6 +65,10 @@ launch() {
 
 running() {
   local pid born
+  if [ -e "$state/$1/container" ]; then
+    container_running "$1"
+    return
+  fi
   read -r pid born 2>/dev/null <"$state/$1/pid" && [ -n "$born" ] && [ "$(birth "$pid")" = "$born" ]
 }
 
@@ -86,7 +108,7 @@ start_postgres() {
 start_redis() {
   install_package redis-server command -v redis-server || return 1
   launch redis redis-server --port "$1" --bind 127.0.0.1 --dir "$state/redis" --save '' --appendonly no
-  wait_until redis 10 redis-cli -p "$1" ping
+  wait_until redis 10 redis_answers "$1"
 }
 
 kafka_jars() {
@@ -138,7 +160,7 @@ PROPERTIES
   java -Xmx256m -cp "$kafka/libs/*" kafka.tools.StorageTool format -t "$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | cut -c1-22)" \
     -c "$dir/server.properties" >"$dir/format.log" 2>&1 || { tail -n 5 "$dir/format.log"; return 1; }
   launch kafka java -Xmx512m -cp "$kafka/libs/*" kafka.Kafka "$dir/server.properties"
-  wait_until kafka 60 accepts "$port"
+  wait_until kafka 60 kafka_answers "$port"
 }
 
 chdb_environment() {
@@ -154,7 +176,7 @@ chdb_environment() {
 start_clickhouse() {
   chdb_environment || return 1
   launch clickhouse "$engine/bin/python" "$here/clickhouse_front.py" --data "$state/clickhouse/data" --port "$1"
-  wait_until clickhouse 60 accepts "$1"
+  wait_until clickhouse 60 clickhouse_answers "$1"
 }
 
 # Starts one service unless it runs.
@@ -164,13 +186,15 @@ start() {
   rm -rf "${state:?}/$name"
   mkdir -p "$state/$name"
   port=$(free_port)
-  if "start_$name" "$port"; then echo "$port" >"$state/$name/port"; else return 1; fi
+  if "start_$name$contained" "$port"; then echo "$port" >"$state/$name/port"; else return 1; fi
 }
 
 up() {
   command -v python3 >/dev/null || install_package python3 command -v python3 || return 1
   # Postgres' user has to reach its folder.
   mkdir -p "$state" "$cache" && chmod 0711 "$state"
+  contained=
+  if docker_answers; then contained=_container; fi
   local name failed=() pids=()
   for name in "${services[@]}"; do
     start "$name" &
@@ -187,7 +211,9 @@ up() {
 
 stop() {
   local pid born signal=TERM
-  if running "$1"; then
+  if [ -e "$state/$1/container" ]; then
+    stop_container "$1"
+  elif running "$1"; then
     read -r pid born <"$state/$1/pid"
     # Postgres' fast shutdown; its TERM waits for clients to leave.
     [ "$1" = postgres ] && signal=INT
@@ -203,16 +229,23 @@ stop() {
 
 down() {
   local name
-  for name in "${services[@]}"; do stop "$name"; done
+  for name in "${services[@]}"; do stop "$name" & done
+  wait
   rmdir "$state" 2>/dev/null
   return 0
+}
+
+incarnation() {
+  if [ -e "$state/$1/container" ]; then echo "container $(cut -c1-12 "$state/$1/container")"
+  else echo "process $(cut -d' ' -f1 "$state/$1/pid")"
+  fi
 }
 
 status() {
   local name
   for name in "${services[@]}"; do
     if running "$name" && [ -s "$state/$name/port" ]; then
-      echo "$name: 127.0.0.1:$(cat "$state/$name/port"), process $(cut -d' ' -f1 "$state/$name/pid")"
+      echo "$name: 127.0.0.1:$(cat "$state/$name/port"), $(incarnation "$name")"
     else
       echo "$name: not running"
     fi
