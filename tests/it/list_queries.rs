@@ -6,8 +6,11 @@ use crate::harness::{Home, Launch, TestApp};
 
 /// Few enough that none waits long for its turn to write, on a slow disk too.
 const AT_ONCE: usize = 8;
-/// Work in the background asks the store, too; the best of so many lists had none of it beside it.
-const LISTS: usize = 10;
+/// Work in the background asks the store, too. The best of so many lists had none of it beside it, however busy the
+/// machine is.
+const LISTS: usize = 200;
+/// One query for the page, one for all creators.
+const MOST: u64 = 2;
 
 /// Goes live as `from..to` new people.
 async fn go_live(app: &TestApp, from: usize, to: usize) {
@@ -53,9 +56,12 @@ async fn a_page_takes_at_most_two_store_queries_however_many_streams_are_live() 
                     let name = stream["creator"]["username"].as_str().unwrap();
                     assert!(name.starts_with("person"), "{stream}");
                 }
+                if fewest <= MOST {
+                    break;
+                }
             }
             assert!(
-                fewest <= 2,
+                fewest <= MOST,
                 "{fewest} queries for {path} with {total} live streams"
             );
         }

@@ -46,14 +46,12 @@ impl Decode<'_, Postgres> for Time {
 }
 
 fn to_wire(at: Timestamp) -> i64 {
-    let micros = at.millis().saturating_mul(1_000).saturating_sub(EPOCH);
-    if micros < RANGE.start {
-        i64::MIN
-    } else if micros >= RANGE.end {
-        i64::MAX
-    } else {
-        micros
-    }
+    let micros = i128::from(at.millis()) * 1_000 - i128::from(EPOCH);
+    let end = if micros < 0 { i64::MIN } else { i64::MAX };
+    i64::try_from(micros)
+        .ok()
+        .filter(|micros| RANGE.contains(micros))
+        .unwrap_or(end)
 }
 
 /// Rounds down to the millisecond.
