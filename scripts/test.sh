@@ -1,38 +1,31 @@
 #!/usr/bin/env bash
-# The one test command: installs what the tests need and is missing, then runs all of them.
-# Arguments go to `cargo test`, e.g. `scripts/test.sh --test it rooms`.
+# The one test command: installs what the tests need and is missing, starts the real servers, runs all tests and
+# stops the servers. Arguments go to `cargo test`, e.g. `scripts/test.sh --test it rooms`. Given the path of another
+# command in NOVA_TEST_COMMAND, runs that instead of the tests, with the same servers.
 set -uo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=scripts/packages.sh
+. scripts/packages.sh
 
 unavailable=()
 
-# Runs apt-get as root, through sudo where it asks for no password, or not at all.
-as_root() {
-  if [ "$(id -u)" = 0 ]; then "$@"
-  elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then sudo -n "$@"
-  else return 1
-  fi
-}
+install_package chromium test -x /usr/bin/chromium || unavailable+=("chromium (the page's tests)")
+install_package chromium-driver test -x /usr/bin/chromedriver || unavailable+=("chromium-driver (the page's tests)")
 
-# need PROGRAM PACKAGE WHAT-FOR
-need() {
-  [ -x "$1" ] && return
-  echo "$1 is missing; installing the Debian package $2 ($3)"
-  if ! command -v apt-get >/dev/null || ! {
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$2" >/dev/null 2>&1 ||
-      { as_root apt-get update >/dev/null 2>&1 &&
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$2" >/dev/null; }
-  } || [ ! -x "$1" ]; then
-    echo "could not install it here. Do it once yourself: sudo apt-get install $2"
-    unavailable+=("$2 ($3)")
-  fi
-}
-
-need /usr/bin/chromium chromium "the page's tests"
-need /usr/bin/chromedriver chromium-driver "the page's tests"
+NOVA_SERVICES_DIR=$(mktemp -d)
+export NOVA_SERVICES_DIR
+trap 'scripts/services.sh down' EXIT
+trap 'exit 130' INT TERM
+servers=$(scripts/services.sh up) || unavailable+=("$(tail -n 1 <<<"$servers")")
+echo "$servers"
+eval "$(scripts/services.sh env)"
 
 status=0
-cargo test --workspace --locked "$@" || status=$?
+if [ -n "${NOVA_TEST_COMMAND:-}" ]; then
+  "$NOVA_TEST_COMMAND" || status=$?
+else
+  cargo test --workspace --locked "$@" || status=$?
+fi
 
 if command -v node >/dev/null; then
   node --test tests/js/*.test.mjs || status=$?

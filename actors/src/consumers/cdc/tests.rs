@@ -101,9 +101,8 @@ impl EventSource for Log {
     }
 
     async fn join(&self, _: &str, topics: &[&str]) -> Result<Membership> {
-        Ok(Membership::alone(
-            topics.iter().map(|topic| ((*topic).to_owned(), 0)).collect(),
-        ))
+        let all = topics.iter().map(|topic| ((*topic).to_owned(), 0));
+        Ok(Membership::alone(all.collect()))
     }
 }
 
