@@ -90,14 +90,15 @@ macro_rules! store_contract {
                 a_profile_takes_two_queries_at_most;
             streams: a_start_commits_with_its_event, a_creator_has_one_live_stream,
                 of_starts_at_the_same_time_one_wins, an_end_commits_with_its_event,
-                ending_twice_changes_nothing, a_patch_changes_what_it_names,
+                ending_twice_changes_nothing, of_ends_at_the_same_time_one_counts, a_patch_changes_what_it_names,
                 an_ended_stream_is_not_patched, a_touch_stores_figures_and_signs_of_life,
                 an_ended_stream_is_not_touched, known_streams_are_read_at_once,
                 the_live_list_is_newest_first, every_page_has_the_total, running_streams_come_oldest_first,
                 an_abandoned_start_is_whole_or_nothing;
             social: a_like_counts_once, an_unlike_takes_the_like_back, likes_of_many_are_all_counted,
                 a_like_needs_a_post_and_a_user, a_follow_is_set_once, an_unfollow_takes_the_follow_back,
-                a_follow_needs_two_known_people, only_its_author_deletes_a_post, deleting_is_logged_once;
+                a_follow_needs_two_known_people, only_its_author_deletes_a_post, deleting_is_logged_once,
+                of_deletes_at_the_same_time_one_is_logged;
             posts: a_post_commits_with_its_counters, a_post_needs_an_author, text_comes_back_as_it_was,
                 known_posts_are_read_at_once, likes_of_a_reader_are_read_at_once,
                 pages_of_posts_neither_skip_nor_repeat, recent_posts_are_newest_first_without_ones_own,

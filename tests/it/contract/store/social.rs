@@ -242,3 +242,15 @@ pub(super) async fn deleting_is_logged_once<B: Backend>() {
         )
     );
 }
+
+pub(super) async fn of_deletes_at_the_same_time_one_is_logged<B: Backend>() {
+    let world = World::<B>::new().await;
+    let ana = world.user("ana").await;
+    let post = world.post(ana.id, "mine", at(1)).await;
+    world.take_changes().await;
+    let delete = |now| world.store.delete_post(post.id, ana.id, plain(), at(now));
+    for deleted in join_all((5..15).map(delete)).await {
+        deleted.unwrap();
+    }
+    assert_eq!(world.take_changes().await.len(), 1);
+}

@@ -155,6 +155,22 @@ pub(super) async fn ending_twice_changes_nothing<B: Backend>() {
     assert_eq!(world.events().await.len(), 2);
 }
 
+pub(super) async fn of_ends_at_the_same_time_one_counts<B: Backend>() {
+    let world = World::<B>::new().await;
+    let stream = world.start("on air", "music", at(1)).await;
+    let ends = join_all((2..12).map(|n| world.end(stream.id, at(n)))).await;
+    let (mut fresh, mut answers) = (0, Vec::new());
+    for end in ends {
+        let end = end.unwrap();
+        fresh += usize::from(matches!(end, Written::Fresh(_)));
+        answers.push(end.into_inner());
+    }
+    assert_eq!(fresh, 1);
+    let stored = world.stored(stream.id).await;
+    assert!(answers.iter().all(|answer| *answer == stored), "{answers:?}");
+    assert_eq!(world.events().await.len(), 2);
+}
+
 pub(super) async fn a_patch_changes_what_it_names<B: Backend>() {
     let world = World::<B>::new().await;
     let stream = world.start("before", "music", at(1)).await;
