@@ -85,7 +85,8 @@ impl ClickHouseAnalytics {
         let database = self.server.database();
         let asked = SystemClock.now();
         let about = "select version() as version, toUnixTimestamp64Milli(now64(3)) as now_ms,
-                            assumeNotNull((select count() from system.databases where name = {database:String})) as databases";
+                            countIf(name = {database:String}) as databases
+                     from system.databases";
         let query = self.server.ask(about).param("database", database);
         let about: Vec<About> = self.server.rows(query).await?;
         let answered = SystemClock.now();
