@@ -31,20 +31,11 @@ async fn the_same_rows_under_other_tokens_change_no_read() {
     let analytics = place.open().await;
     let claim = analytics.claim(PIPELINE, TOPIC, 0, "a test").await.unwrap();
     let mut batch = story.batch(&claim);
-    for round in 0..3 {
+    for _ in 0..3 {
         analytics.apply(&batch).await.unwrap();
         let width = batch.next - batch.first;
         (batch.first, batch.next) = (batch.next, batch.next + width);
         story.is_told_by(&analytics).await;
-        let expected = if round == 0 {
-            "likes_cdc\t1"
-        } else {
-            "likes_cdc\t2"
-        };
-        // Merges may have begun already; before the first repetition there is nothing to merge.
-        if round == 0 {
-            assert!(place.counts().await.contains(&expected.to_owned()));
-        }
     }
 }
 
