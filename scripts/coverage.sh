@@ -55,10 +55,9 @@ cargo test --workspace --locked --no-run --message-format=json 2>/dev/null >"$pr
   exit 1
 }
 status=0
-cargo test --workspace --locked "$@" >"$profiles/tests.log" 2>&1 || status=$?
+cargo test --workspace --locked "$@" 2>&1 || status=$?
 if [ "$status" != 0 ]; then
-  tail -n 60 "$profiles/tests.log"
-  echo "tests failed under coverage; the figure below is incomplete (all output: $profiles/tests.log)"
+  echo "tests failed under coverage; the figure below is incomplete"
 fi
 
 mapfile -t binaries < <(grep -o '"executable":"[^"]*"' "$profiles/build.json" | cut -d'"' -f4 | sort -u)
